@@ -1,0 +1,248 @@
+"""The engine: events in, outputs out, and nothing else. Live service, replay and tests drive this object.
+
+It owns all mutable state and reads no clock. Order of work for a payload: decode (``ingest``), align
+(``stations.align``), solve the network epoch (``solver``), then answer the queries that waited for it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpsgrid.answer import Answer, refusal
+from gpsgrid.events import (
+    Event,
+    HyperparametersLearned,
+    InputRefused,
+    LearningDue,
+    NetworkSolved,
+    Output,
+    PayloadArrived,
+    PositionAnswered,
+    PositionAsked,
+    Tick,
+)
+from gpsgrid.grid import stations_of
+from gpsgrid.health import Health, StationHealth
+from gpsgrid.ingest import Ingest
+from gpsgrid.learning_window import LearningWindow
+from gpsgrid.query import QueryPolicy, RoverRequest, answer_rover
+from gpsgrid.rover_body import read_rover_body
+from gpsgrid.snapshot import Snapshot
+from gpsgrid.solver import NetworkSolver
+from models.field.cell import fit_cell
+from models.field.solve import Posterior
+from models.network_state import NetworkPolicy
+from stations.align import EpochAssembler, NetworkEpoch
+from stations.antex import AntennaTable
+from stations.catalog import Network
+from stations.constants import NS_PER_MS
+from stations.errors import GpsgridError, Reason
+
+_KEPT_SNAPSHOTS = 10
+_KEPT_FIELDS = 256
+_CELL_STATIONS = 12
+_CELL_RADIUS_M = 300_000.0
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What an engine is made of.
+
+    Attributes:
+        network: Stations.
+        antennas: Antenna calibrations, or ``None`` when the network declares none.
+        near_ns: GPS time now, good to ten years; the data say the rest.
+        wait_ns: How long a network epoch waits for late stations.
+        query_wait_ns: How long a query waits for the network epoch of its own time.
+        query: Limits of what is answered.
+        filter: Constants of the network filter.
+    """
+
+    network: Network
+    antennas: AntennaTable | None
+    near_ns: int
+    wait_ns: int = 300 * NS_PER_MS
+    query_wait_ns: int = 500 * NS_PER_MS
+    query: QueryPolicy = QueryPolicy()
+    filter: NetworkPolicy = NetworkPolicy()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    request: RoverRequest
+    deadline_ns: int
+
+
+class Engine:
+    """The network-RTK engine.
+
+    Attributes:
+        config: What it was made of.
+        health: Counters.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        """Start without data.
+
+        Raises:
+            GpsgridError: ``UNKNOWN_ANTENNA``: a station names an antenna that has no calibration.
+        """
+        self.config = config
+        self.health = Health(stations={station.id: StationHealth() for station in config.network.stations})
+        calibrations = {
+            station.id: config.antennas.find(station.antenna, station.antenna_serial)
+            if config.antennas is not None and station.antenna
+            else None
+            for station in config.network.stations
+        }
+        self._ingest = Ingest(config.near_ns)
+        self._assembler = EpochAssembler(frozenset(self.health.stations), config.wait_ns)
+        self._solver = NetworkSolver(config.network, calibrations, config.filter)
+        self._window = LearningWindow()
+        self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
+        self._fields: dict[tuple[int, tuple[int, ...]], Posterior] = {}
+        self._waiting: list[_Waiting] = []
+        self._station_m = np.array([station.marker_m for station in config.network.stations])
+
+    def handle(self, event: Event) -> list[Output]:
+        """Take in one event; return what follows from it, in order."""
+        match event:
+            case PayloadArrived():
+                outputs = self._payload(event)
+            case Tick():
+                outputs = self._solve(self._assembler.tick(event.host_ns))
+                outputs += self._answer_waiting(event.host_ns)
+            case PositionAsked():
+                outputs = self._asked(event)
+            case HyperparametersLearned():
+                self._solver.hyper = event.hyper
+                self.health.learned += 1
+                outputs = []
+        return outputs
+
+    def deadline(self) -> int | None:
+        """Return when a :class:`Tick` is due, on the host clock, or ``None``."""
+        times = [waiting.deadline_ns for waiting in self._waiting]
+        closing = self._assembler.deadline_ns()
+        if closing is not None:
+            times.append(closing)
+        return min(times, default=None)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest picture of the network, or ``None`` before the first network epoch."""
+        return self._snapshots[-1] if self._snapshots else None
+
+    def _payload(self, event: PayloadArrived) -> list[Output]:
+        if event.station not in self.health.stations:
+            known = ", ".join(sorted(self.health.stations))
+            text = f"payload of station {event.station!r}, which is not in the network ({known}); add it to network.toml"
+            return [self._refused(event.station, Reason.UNKNOWN_STATION, text)]
+        outputs: list[Output] = []
+        epochs, refused = self._ingest.push(event.station, event.payload)
+        outputs.extend(self._refused(event.station, one.reason, one.text) for one in refused)
+        for epoch in epochs:
+            health = self.health.stations[event.station]
+            health.epochs += 1
+            health.last_epoch_ns = max(health.last_epoch_ns, epoch.time_ns)
+            try:
+                closed = self._assembler.push(event.station, epoch, event.host_ns)
+            except GpsgridError as error:
+                outputs.append(self._refused(event.station, error.reason, str(error)))
+            else:
+                outputs.extend(self._solve(closed))
+                if closed:
+                    outputs.extend(self._answer_waiting(event.host_ns))
+        return outputs
+
+    def _refused(self, source: str, reason: Reason, text: str) -> InputRefused:
+        self.health.refusals[reason] += 1
+        if source in self.health.stations:
+            self.health.stations[source].refused[reason] += 1
+        return InputRefused(source, reason, text)
+
+    def _solve(self, epochs: list[NetworkEpoch]) -> list[Output]:
+        outputs: list[Output] = []
+        for epoch in epochs:
+            snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
+            self._ingest.network_time(epoch.time_ns)
+            self._snapshots.append(snapshot)
+            self.health.network_epochs += 1
+            self.health.last_epoch_ns = epoch.time_ns
+            outputs.append(_summary(snapshot, tuple(self.health.stations)))
+            due: LearningDue | None = self._window.push(snapshot)
+            if due is not None:
+                outputs.append(due)
+        return outputs
+
+    def _asked(self, event: PositionAsked) -> list[Output]:
+        config = self.config
+        try:
+            request = read_rover_body(event, self._ingest.near_ns, config.antennas)
+        except GpsgridError as error:
+            frame, epoch = config.network.frame, config.network.epoch
+            return [self._answered(refusal(event.request, error.reason, str(error), 0, frame, epoch))]
+        snapshot = self.snapshot
+        if snapshot is not None and request.epoch.time_ns <= snapshot.time_ns + 5 * NS_PER_MS:
+            return [self._answer(request)]
+        self._waiting.append(_Waiting(request, event.host_ns + config.query_wait_ns))
+        return []
+
+    def _answer_waiting(self, host_ns: int) -> list[Output]:
+        newest_ns = self._snapshots[-1].time_ns if self._snapshots else -1
+        ready = [
+            waiting
+            for waiting in self._waiting
+            if waiting.request.epoch.time_ns <= newest_ns + 5 * NS_PER_MS or waiting.deadline_ns <= host_ns
+        ]
+        self._waiting = [waiting for waiting in self._waiting if waiting not in ready]
+        return [self._answer(waiting.request) for waiting in ready]
+
+    def _answer(self, request: RoverRequest) -> PositionAnswered:
+        usable = [s for s in self._snapshots if s.time_ns <= request.epoch.time_ns + 5 * NS_PER_MS]
+        snapshot = usable[-1] if usable else (self._snapshots[0] if self._snapshots else None)
+        network = self.config.network
+        if snapshot is None:
+            text = "no network epoch yet: no station has delivered observations; try again in some seconds"
+            return self._answered(
+                refusal(request.name, Reason.NO_NETWORK, text, request.epoch.time_ns, network.frame, network.epoch)
+            )
+        return self._answered(answer_rover(self.config.query, network, snapshot, self._posterior, request))
+
+    def _answered(self, answer: Answer) -> PositionAnswered:
+        self.health.answers[str(answer.status)] += 1
+        if answer.refusal is not None:
+            self.health.refusals[answer.refusal] += 1
+        return PositionAnswered(answer)
+
+    def _posterior(self, snapshot: Snapshot, cell: str) -> Posterior:
+        """Return the field of a cell: of the stations that serve it, fitted once per epoch and set of stations."""
+        serving = stations_of(cell, self._station_m, _CELL_STATIONS, _CELL_RADIUS_M)
+        if len(serving) == len(self._station_m):
+            return snapshot.field.posterior
+        key = (snapshot.time_ns, tuple(sorted(int(index) for index in serving)))
+        if key not in self._fields:
+            rows = np.flatnonzero(np.isin(snapshot.observations.station, serving))
+            fitted = fit_cell(
+                cell, snapshot.time_ns, snapshot.hyper, snapshot.observations.take(rows), snapshot.scales
+            )
+            for old in list(self._fields)[: max(0, len(self._fields) - _KEPT_FIELDS + 1)]:
+                del self._fields[old]
+            self._fields[key] = fitted.posterior
+        return self._fields[key]
+
+
+def _summary(snapshot: Snapshot, known: tuple[str, ...]) -> NetworkSolved:
+    z = snapshot.field.loo_z[(snapshot.field.weight > 0.0) & snapshot.delays.fixed]
+    z = z[np.isfinite(z)]
+    return NetworkSolved(
+        snapshot.time_ns,
+        tuple(snapshot.reduced),
+        tuple(name for name in known if name not in snapshot.reduced),
+        len(np.unique(snapshot.delays.satellite)),
+        snapshot.info.fixed_share,
+        float(np.sqrt(np.mean(z**2))) if len(z) else float("nan"),
+        int(np.count_nonzero(snapshot.field.weight == 0.0)),
+        snapshot.info.resets,
+    )

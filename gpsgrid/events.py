@@ -1,0 +1,129 @@
+"""What goes into the engine and what comes out; the whole interface of :class:`gpsgrid.engine.Engine`.
+
+Two clocks appear. ``*_host_ns`` is the host's monotonic clock (any origin): it only measures how long
+the engine waits for stations and queries. Everything else is GPS time from the data.
+"""
+
+from dataclasses import dataclass
+
+from gpsgrid.answer import Answer
+from models.field.kernels import Hyperparameters
+from models.field.solve import FieldObservations
+from stations.arrays import FloatArray
+from stations.errors import Reason
+
+
+@dataclass(frozen=True)
+class PayloadArrived:
+    """Bytes of one station: RTCM 3 frames in any chunking, preferably one message per epoch."""
+
+    station: str
+    payload: bytes
+    host_ns: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed; send one when :meth:`Engine.deadline` is reached."""
+
+    host_ns: int
+
+
+@dataclass(frozen=True)
+class PositionAsked:
+    """One epoch of raw rover observations.
+
+    Attributes:
+        request: Name of the query, repeated in the answer.
+        payload: RTCM 3: one MSM4-7 epoch; 1033 or 1008 may name the antenna, 1006 the antenna height.
+        host_ns: When it was asked.
+        antenna, antenna_serial: Antenna of the rover; overrides what the payload says.
+        antenna_height_m: Marker to antenna reference point; the answer is at the marker.
+    """
+
+    request: str
+    payload: bytes
+    host_ns: int
+    antenna: str = ""
+    antenna_serial: str = ""
+    antenna_height_m: float | None = None
+
+
+@dataclass(frozen=True)
+class HyperparametersLearned:
+    """The learner's answer to :class:`LearningDue`; used from the next network epoch on."""
+
+    time_ns: int
+    hyper: Hyperparameters
+
+
+Event = PayloadArrived | Tick | PositionAsked | HyperparametersLearned
+
+
+@dataclass(frozen=True)
+class PositionAnswered:
+    """The answer to a query."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class NetworkSolved:
+    """A network epoch was closed and solved.
+
+    Attributes:
+        time_ns: Epoch.
+        stations: Stations that took part.
+        missing: Known stations that did not.
+        satellites: Number of satellites in the solution.
+        fixed_share: Share of the double differences whose integers are held.
+        loo_z_rms: RMS of the field's leave-one-out residuals over their sigmas; NaN when there are none.
+        rejected: Rows that the robust field left out or weighted down to nothing.
+        resets: Ambiguities restarted in this epoch.
+    """
+
+    time_ns: int
+    stations: tuple[str, ...]
+    missing: tuple[str, ...]
+    satellites: int
+    fixed_share: float
+    loo_z_rms: float
+    rejected: int
+    resets: int
+
+
+@dataclass(frozen=True)
+class LearningDue:
+    """Somebody off the hot path should learn hyperparameters from this window.
+
+    Attributes:
+        time_ns: Network epoch at which it became due.
+        window: Robustly cleaned field observations of the last hour, oldest first.
+        scales: Satellite variance scales in force at each, shape ``(satellite,)`` each.
+        weights: Weights of the rows at each.
+        start: Hyperparameters in force.
+    """
+
+    time_ns: int
+    window: tuple[FieldObservations, ...]
+    scales: tuple[FloatArray, ...]
+    weights: tuple[FloatArray, ...]
+    start: Hyperparameters
+
+
+@dataclass(frozen=True)
+class InputRefused:
+    """Something from outside could not be used; counted in :attr:`Engine.health`.
+
+    Attributes:
+        source: Station or request.
+        reason: Code.
+        text: What came, what was expected, what to do.
+    """
+
+    source: str
+    reason: Reason
+    text: str
+
+
+Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused

@@ -1,0 +1,113 @@
+"""From one aligned network epoch to a snapshot: reduce, filter, hand on delays, fit the robust field."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpsgrid.snapshot import Snapshot
+from models import network, network_state
+from models.atmosphere import StationDelays, station_delays
+from models.ephemeris import EphemerisStore
+from models.field import scale
+from models.field.kernels import FieldPoints, Hyperparameters
+from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
+from models.field.solve import FieldObservations
+from models.reduction import Reduced, dual_frequency, reduce_epoch
+from stations.align import NetworkEpoch
+from stations.antex import AntennaCalibration
+from stations.arrays import FloatArray
+from stations.catalog import Network
+from stations.constants import NS_PER_S
+
+SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
+
+DEFAULT_HYPERPARAMETERS = Hyperparameters(station_offset_sd_m=10.0)
+"""Quiet mid-latitude day. Station offsets are free: they also hold the datum of undifferenced ambiguities."""
+
+
+@dataclass
+class NetworkSolver:
+    """Carries the network filter and the satellite scales from epoch to epoch.
+
+    Attributes:
+        network: Stations and their coordinates.
+        calibrations: Antenna calibration by station.
+        policy: Constants of the network filter.
+        hyper: Hyperparameters in force; replaced from outside when better ones are learned.
+    """
+
+    network: Network
+    calibrations: dict[str, AntennaCalibration | None]
+    policy: network_state.NetworkPolicy
+    hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
+
+    def __post_init__(self) -> None:
+        """Start without knowledge."""
+        names = tuple(station.id for station in self.network.stations)
+        positions = np.array([station.marker_m for station in self.network.stations])
+        self._state = network_state.init(self.policy, names, positions)
+        self._scales = scale.init(SATELLITE_SLOTS)
+
+    def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
+        """Take in a network epoch; return the new picture."""
+        ephemerides = store.selection(epoch.time_ns)
+        reduced: dict[str, Reduced] = {}
+        for name, observations in epoch.stations.items():
+            station = self.network.station(name)
+            raw = dual_frequency(observations)
+            if len(raw.satellite):
+                reduced[name] = reduce_epoch(
+                    raw, ephemerides, station.reference_point_m, self.calibrations[name]
+                )
+        elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
+        self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns)
+        delays = station_delays(self._state, info)
+        observations_ = field_observations(self._state, delays, reduced)
+        scales = self._scales.scale
+        field = filter_reweight_retrain(self.hyper, observations_, scales, RobustPolicy())
+        self._scales = _next_scales(self._scales, observations_, delays, field, elapsed_s)
+        return Snapshot(
+            epoch.time_ns,
+            reduced,
+            ephemerides,
+            self.policy,
+            self._state,
+            info,
+            delays,
+            observations_,
+            self.hyper,
+            scales,
+            field,
+        )
+
+
+def field_observations(
+    state: network_state.NetworkState, delays: StationDelays, reduced: dict[str, Reduced]
+) -> FieldObservations:
+    """Return the delays of the network as observations of the field, same rows."""
+    rows = [
+        int(np.searchsorted(reduced[state.stations[station]].satellite, satellite))
+        for station, satellite in zip(delays.station, delays.satellite, strict=True)
+    ]
+    owners = [reduced[state.stations[station]] for station in delays.station]
+
+    def gather(name: str, shape: tuple[int, ...]) -> FloatArray:
+        values = [getattr(owner, name)[row] for owner, row in zip(owners, rows, strict=True)]
+        return np.array(values, dtype=np.float64).reshape((len(rows), *shape))
+
+    points = FieldPoints(
+        delays.satellite, gather("pierce_m", (3,)), state.station_m[delays.station], gather("slant_factor", ())
+    )
+    return FieldObservations(points, delays.station, delays.ionosphere_m, delays.variance_m2, delays.clean)
+
+
+def _next_scales(
+    state: scale.ScaleState,
+    observations: FieldObservations,
+    delays: StationDelays,
+    field: RobustField,
+    elapsed_s: float,
+) -> scale.ScaleState:
+    """Let the leave-one-out residuals of good, fixed rows say how rough each satellite's ionosphere is."""
+    good = (field.weight > 0.0) & delays.fixed & np.isfinite(field.loo_z)
+    return scale.step(state, observations.points.satellite[good], field.loo_z[good], elapsed_s)

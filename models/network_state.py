@@ -1,0 +1,251 @@
+"""The state of the network filter: its layout, how time passes, how arcs come, go and are reset.
+
+State vector, in this order (``docs/conventions.md``): the common zenith wet delay ``z0``, one
+relative zenith delay per station, then per arc (a station-satellite pair tracked without
+interruption) three numbers: ionosphere as zenith equivalent on L1 in metres, and the two ambiguities
+in cycles. Receiver and satellite clocks are not in the state; the update eliminates them.
+
+Nothing here knows observations; rule for maintainers: every change of the layout lives in this file.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stations.arrays import BoolArray, FloatArray, IntArray
+from stations.constants import NS_PER_S
+
+PER_ARC = 3
+
+
+@dataclass(frozen=True)
+class NetworkPolicy:
+    """Constants of the network filter. Noise is deliberately pessimistic: see ``code_sd_m``.
+
+    Attributes:
+        code_sd_m: Zenith code noise. Three times the real one: code multipath is coloured, and honest
+            white noise gave wrong network fixes that were then held.
+        phase_sd_m: Zenith phase noise, pessimistic for the same reason.
+        correlation_s: Observations closer together than this are counted as one (coloured multipath).
+        minimum_elevation_rad: Observations below are not used.
+        ionosphere_sd_m, ionosphere_length_m, ionosphere_tau_s: Zenith ionosphere difference between
+            stations: Matern 3/2 in space, first-order Gauss-Markov in time.
+        zwd_common_sd_m, zwd_walk_m_per_sqrt_s: Common zenith wet delay.
+        zwd_relative_sd_m, zwd_length_m, zwd_tau_s: Relative zenith wet delay of the stations.
+        ambiguity_sd_cyc: Prior of a new ambiguity about code minus phase.
+        maximum_gap_s: An arc not seen for longer is forgotten.
+        ar_minimum_epochs, ar_elevation_rad: Which arcs may be fixed.
+        ar_success_rate: Bootstrapped success rate that a subset of ambiguities must have.
+        hold_sd_cyc: Standard deviation with which integers are held.
+        slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
+        innovation_limit: Data-snooping limit of the normalised innovation.
+        reset_nis, reset_epochs: A station whose phases misfit by more than this for so long starts anew.
+    """
+
+    code_sd_m: float = 0.3
+    phase_sd_m: float = 0.002
+    correlation_s: float = 30.0
+    minimum_elevation_rad: float = float(np.radians(8.0))
+    ionosphere_sd_m: float = 0.17
+    ionosphere_length_m: float = 300_000.0
+    ionosphere_tau_s: float = 7200.0
+    zwd_common_sd_m: float = 0.1
+    zwd_walk_m_per_sqrt_s: float = 1e-4
+    zwd_relative_sd_m: float = 0.010
+    zwd_length_m: float = 150_000.0
+    zwd_tau_s: float = 14_400.0
+    ambiguity_sd_cyc: float = 15.0
+    maximum_gap_s: float = 95.0
+    ar_minimum_epochs: int = 8
+    ar_elevation_rad: float = float(np.radians(10.0))
+    ar_success_rate: float = 0.9995
+    hold_sd_cyc: float = 1e-3
+    slip_floor_m: float = 0.045
+    slip_slope_m: float = 0.020
+    innovation_limit: float = 5.0
+    reset_nis: float = 4.0
+    reset_epochs: int = 40
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """What the network filter carries from epoch to epoch.
+
+    Attributes:
+        time_ns: Epoch of the state; -1 before the first.
+        stations: Station names in the order of all station indexes.
+        station_m: Their positions, ECEF, shape ``(station, 3)``.
+        mean, covariance: State and its covariance, shapes ``(state,)`` and ``(state, state)``.
+        arc_station, arc_satellite: Station index and satellite of each arc, shape ``(arc,)``.
+        arc_epochs: Epochs since the ambiguities of the arc were (re)set, shape ``(arc,)``.
+        arc_seen_ns: Last observation, shape ``(arc,)``.
+        arc_lock_ms: Lock time at the last observation, shape ``(arc,)``.
+        arc_phase_m: Reduced phases at the last observation, shape ``(2, arc)``.
+        misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
+    """
+
+    time_ns: int
+    stations: tuple[str, ...]
+    station_m: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+    arc_station: IntArray
+    arc_satellite: IntArray
+    arc_epochs: IntArray
+    arc_seen_ns: IntArray
+    arc_lock_ms: IntArray
+    arc_phase_m: FloatArray
+    misfit_epochs: IntArray
+
+    @property
+    def first_arc(self) -> int:
+        """Index of the first arc's ionosphere in the state vector."""
+        return 1 + len(self.stations)
+
+    def ionosphere_index(self, arcs: IntArray) -> IntArray:
+        """Return where the ionosphere of these arcs stands in the state vector; ambiguities follow."""
+        return self.first_arc + PER_ARC * arcs
+
+
+def matern32(distance_m: FloatArray, length_m: float) -> FloatArray:
+    """Return the Matern 3/2 correlation of distances (Rasmussen and Williams 2006, eq. 4.17)."""
+    scaled = np.sqrt(3.0) * distance_m / length_m
+    return (1.0 + scaled) * np.exp(-scaled)
+
+
+def _distances(station_m: FloatArray) -> FloatArray:
+    return np.linalg.norm(station_m[:, None, :] - station_m[None, :, :], axis=-1)
+
+
+def ionosphere_prior_m2(policy: NetworkPolicy, station_m: FloatArray) -> FloatArray:
+    """Return the prior covariance of one satellite's zenith ionosphere at stations, shape ``(n, n)``."""
+    return policy.ionosphere_sd_m**2 * matern32(_distances(station_m), policy.ionosphere_length_m)
+
+
+def zwd_prior_m2(policy: NetworkPolicy, station_m: FloatArray) -> FloatArray:
+    """Return the prior covariance of the relative zenith wet delays, shape ``(n, n)``."""
+    return policy.zwd_relative_sd_m**2 * np.exp(-_distances(station_m) / policy.zwd_length_m)
+
+
+def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray) -> NetworkState:
+    """Return the state before the first observation.
+
+    Args:
+        policy: Constants.
+        stations: Names; their order is the meaning of station indexes from now on.
+        station_m: Positions, ECEF metres, shape ``(station, 3)``.
+    """
+    count = len(stations)
+    covariance = np.zeros((1 + count, 1 + count))
+    covariance[0, 0] = policy.zwd_common_sd_m**2
+    covariance[1:, 1:] = zwd_prior_m2(policy, station_m)
+    empty = np.zeros(0, dtype=np.int64)
+    return NetworkState(
+        -1,
+        stations,
+        station_m,
+        np.zeros(1 + count),
+        covariance,
+        empty,
+        empty,
+        empty,
+        empty,
+        empty,
+        np.zeros((2, 0)),
+        np.zeros(count, dtype=np.int64),
+    )
+
+
+def predict(policy: NetworkPolicy, state: NetworkState, time_ns: int) -> NetworkState:
+    """Return the state at ``time_ns``: walks and Gauss-Markov processes have moved on.
+
+    Source:
+        First-order Gauss-Markov: Gelb (1974), eq. 3.6-10. The stationary covariance is the spatial
+        prior, so space and time are separable.
+    """
+    if state.time_ns < 0:
+        return replace(state, time_ns=time_ns)
+    dt_s = (time_ns - state.time_ns) / NS_PER_S
+    first, count = state.first_arc, len(state.stations)
+    decay = np.ones(len(state.mean))
+    decay_zwd = np.exp(-dt_s / policy.zwd_tau_s)
+    decay_iono = np.exp(-dt_s / policy.ionosphere_tau_s)
+    decay[1 : 1 + count] = decay_zwd
+    decay[first::PER_ARC] = decay_iono
+    covariance = state.covariance * decay[:, None] * decay[None, :]
+    covariance[0, 0] += policy.zwd_walk_m_per_sqrt_s**2 * dt_s
+    covariance[1 : 1 + count, 1 : 1 + count] += (1.0 - decay_zwd**2) * zwd_prior_m2(policy, state.station_m)
+    prior = (1.0 - decay_iono**2) * ionosphere_prior_m2(policy, state.station_m)
+    same = state.arc_satellite[:, None] == state.arc_satellite[None, :]
+    index = state.ionosphere_index(np.arange(len(state.arc_station)))
+    covariance[np.ix_(index, index)] += np.where(same, prior[np.ix_(state.arc_station, state.arc_station)], 0.0)
+    return replace(state, time_ns=time_ns, mean=state.mean * decay, covariance=covariance)
+
+
+def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
+    """Return the state without some arcs (mask of shape ``(arc,)``)."""
+    if not gone.any():
+        return state
+    keep = ~gone
+    head = np.arange(state.first_arc)
+    kept = state.ionosphere_index(np.flatnonzero(keep))
+    index = np.concatenate([head, (kept[:, None] + np.arange(PER_ARC)).ravel()])
+    return replace(
+        state,
+        mean=state.mean[index],
+        covariance=state.covariance[np.ix_(index, index)],
+        arc_station=state.arc_station[keep],
+        arc_satellite=state.arc_satellite[keep],
+        arc_epochs=state.arc_epochs[keep],
+        arc_seen_ns=state.arc_seen_ns[keep],
+        arc_lock_ms=state.arc_lock_ms[keep],
+        arc_phase_m=state.arc_phase_m[:, keep],
+    )
+
+
+def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite: int) -> NetworkState:
+    """Return the state with one more arc; its ionosphere is conditioned on the satellite's other arcs.
+
+    The ambiguities are zero with no information until :func:`reset_arc` sets them from code and phase.
+    """
+    size = len(state.mean)
+    mean = np.concatenate([state.mean, np.zeros(PER_ARC)])
+    covariance = np.zeros((size + PER_ARC, size + PER_ARC))
+    covariance[:size, :size] = state.covariance
+    others = np.flatnonzero(state.arc_satellite == satellite)
+    prior = ionosphere_prior_m2(policy, state.station_m)
+    variance = prior[station, station]
+    if len(others):
+        known = state.arc_station[others]
+        weights = np.linalg.solve(prior[np.ix_(known, known)], prior[known, station])
+        index = state.ionosphere_index(others)
+        cross = weights @ state.covariance[index]
+        mean[size] = weights @ state.mean[index]
+        covariance[size, :size] = covariance[:size, size] = cross
+        variance = variance - weights @ prior[known, station] + cross[index] @ weights
+    covariance[size, size] = variance
+    for row in (size + 1, size + 2):
+        covariance[row, row] = policy.ambiguity_sd_cyc**2
+    return replace(
+        state,
+        mean=mean,
+        covariance=covariance,
+        arc_station=np.append(state.arc_station, station),
+        arc_satellite=np.append(state.arc_satellite, satellite),
+        arc_epochs=np.append(state.arc_epochs, 0),
+        arc_seen_ns=np.append(state.arc_seen_ns, state.time_ns),
+        arc_lock_ms=np.append(state.arc_lock_ms, 0),
+        arc_phase_m=np.column_stack([state.arc_phase_m, np.zeros(2)]),
+    )
+
+
+def reset_arc(policy: NetworkPolicy, state: NetworkState, arc: int, start_cyc: FloatArray) -> NetworkState:
+    """Return the state with the two ambiguities of an arc forgotten and put at ``start_cyc`` (shape ``(2,)``)."""
+    rows = state.first_arc + PER_ARC * arc + np.array([1, 2])
+    mean, covariance, epochs = state.mean.copy(), state.covariance.copy(), state.arc_epochs.copy()
+    mean[rows] = start_cyc
+    covariance[rows, :] = 0.0
+    covariance[:, rows] = 0.0
+    covariance[rows, rows] = policy.ambiguity_sd_cyc**2
+    epochs[arc] = 0
+    return replace(state, mean=mean, covariance=covariance, arc_epochs=epochs)

@@ -1,0 +1,263 @@
+"""A rover position from one epoch: double differences to a master, weighted by the error field.
+
+No state, no prior on the position. Ionosphere and troposphere between rover and master come from the
+field with their full covariance, which decides how strongly the ambiguities are constrained. What is
+reported is fixed only when the integers pass the tests of ``models.fix`` and the position is then
+known to two centimetres; otherwise the float position is reported and called that.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from models.fix import FixPolicy, FixStatus, PartialFix, condition_on_integers, partial_fix
+from models.reduction import MU, WAVELENGTHS_M, Reduced
+from models.weights import elevation_variance_m2
+from stations.arrays import FloatArray, IntArray
+from stations.frames import enu_rotation_at
+
+MIN_SATELLITES = 5
+_TYPES = ((0, True), (1, True), (0, False), (1, False))
+
+
+class RoverStatus(StrEnum):
+    """How a position came about; ``fixed`` and ``partial`` claim centimetres."""
+
+    FIXED = "fixed"
+    PARTIAL = "partial"
+    FLOAT = "float"
+    CODE = "code"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class RoverPolicy:
+    """Constants of the rover solution.
+
+    Attributes:
+        phase_sd_m, code_sd_m: Zenith noise of rover and master each.
+        minimum_elevation_rad: Satellites below are not used.
+        fix: When integers are believed.
+        maximum_dropped: Satellites that may be left out in search of a fix.
+        maximum_horizontal_sd_m: A fix that is less certain than this is not called one.
+        outlier_limit: Data-snooping limit of a normalised residual.
+    """
+
+    phase_sd_m: float = 0.0015
+    code_sd_m: float = 0.10
+    minimum_elevation_rad: float = float(np.radians(10.0))
+    fix: FixPolicy = FixPolicy(min_success_rate=0.99)
+    maximum_dropped: int = 3
+    maximum_horizontal_sd_m: float = 0.02
+    outlier_limit: float = 4.5
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What the network knows about the difference rover minus master.
+
+    Attributes:
+        ionosphere_m: Slant delay difference on L1 per satellite, shape ``(n,)``.
+        ionosphere_covariance_m2: Shape ``(n, n)``.
+        zwd_m: Zenith wet delay less nominal at rover and master, shape ``(2,)``.
+        zwd_covariance_m2: Shape ``(2, 2)``.
+    """
+
+    ionosphere_m: FloatArray
+    ionosphere_covariance_m2: FloatArray
+    zwd_m: FloatArray
+    zwd_covariance_m2: FloatArray
+
+
+@dataclass(frozen=True)
+class RoverSolution:
+    """A position with what is known about it.
+
+    Attributes:
+        status: How it came about.
+        position_m: Antenna reference point, ECEF, tide-free, shape ``(3,)``.
+        covariance_m2: ECEF, shape ``(3, 3)``.
+        satellites: Satellites used, ascending.
+        dropped: Satellites left out on the way.
+        wrong_fix_probability: Posterior probability that another integer vector is the right one; NaN unless fixed.
+        fix: The last attempt to fix.
+        reason: Why the status is not ``fixed``; empty otherwise.
+    """
+
+    status: RoverStatus
+    position_m: FloatArray
+    covariance_m2: FloatArray
+    satellites: IntArray
+    dropped: IntArray
+    wrong_fix_probability: float
+    fix: PartialFix | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Float:
+    """Float solution: position shift and ambiguities, with the whitened model it came from."""
+
+    mean: FloatArray
+    covariance: FloatArray
+    surprise: FloatArray
+    pivot: int
+
+
+def common_rows(policy: RoverPolicy, rover: Reduced, master: Reduced) -> tuple[IntArray, IntArray]:
+    """Return the rows of rover and master of the satellites that both see high enough."""
+    satellite, i, k = np.intersect1d(rover.satellite, master.satellite, assume_unique=True, return_indices=True)
+    del satellite
+    high = (rover.elevation_rad[i] > policy.minimum_elevation_rad) & (
+        master.elevation_rad[k] > policy.minimum_elevation_rad
+    )
+    return i[high], k[high]
+
+
+def solve(
+    policy: RoverPolicy, rover: Reduced, master: Reduced, corrections: Corrections, reference_m: FloatArray
+) -> RoverSolution:
+    """Return the position of a rover from one epoch.
+
+    Args:
+        policy: Constants.
+        rover: Reduced at ``reference_m``; rows as in ``master``.
+        master: The same satellites in the same order.
+        corrections: For the same satellites.
+        reference_m: Antenna reference point that ``rover`` was reduced at, ECEF, shape ``(3,)``.
+
+    Returns:
+        The solution; with fewer than five satellites its status is ``none``.
+
+    Source:
+        Ionosphere-weighted model: Odijk (2000), eq. 4; partial fixing and tests: ``models.fix``.
+    """
+    keep = np.arange(len(rover.satellite))
+    dropped: list[int] = []
+    best: RoverSolution | None = None
+    reason = ""
+    while len(keep) >= MIN_SATELLITES:
+        part = _solve_float(policy, rover.rows(keep), master.rows(keep), _select(corrections, keep))
+        codes = np.abs(part.surprise[:2]).max(axis=0)
+        if codes.max() > policy.outlier_limit and len(dropped) < policy.maximum_dropped:
+            worst = int(np.argmax(codes))
+            dropped.append(int(rover.satellite[keep[worst]]))
+            keep = np.delete(keep, worst)
+            continue
+        solution = _fix(policy, part, rover.satellite[keep], reference_m)
+        if solution.status in (RoverStatus.FIXED, RoverStatus.PARTIAL):
+            return replace(solution, dropped=np.array(sorted(dropped), dtype=np.int64))
+        if best is None:
+            best, reason = replace(solution, dropped=np.array(sorted(dropped), dtype=np.int64)), solution.reason
+        if len(dropped) >= policy.maximum_dropped:
+            break
+        spread = np.diagonal(corrections.ionosphere_covariance_m2)[keep] / rover.slant_factor[keep] ** 0
+        order = np.argsort(-spread)
+        worst = int(order[0] if order[0] != part.pivot else order[1])
+        dropped.append(int(rover.satellite[keep[worst]]))
+        keep = np.delete(keep, worst)
+    if best is not None:
+        return replace(best, reason=reason)
+    return RoverSolution(
+        RoverStatus.NONE,
+        reference_m,
+        np.full((3, 3), np.nan),
+        rover.satellite[keep],
+        np.array(sorted(dropped), dtype=np.int64),
+        float("nan"),
+        None,
+        f"{len(keep)} satellites common with the master, at least {MIN_SATELLITES} are needed",
+    )
+
+
+def _select(corrections: Corrections, keep: IntArray) -> Corrections:
+    return Corrections(
+        corrections.ionosphere_m[keep],
+        corrections.ionosphere_covariance_m2[np.ix_(keep, keep)],
+        corrections.zwd_m,
+        corrections.zwd_covariance_m2,
+    )
+
+
+def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, corrections: Corrections) -> _Float:
+    """Generalised least squares of position and double-difference ambiguities."""
+    count = len(rover.satellite)
+    pivot = int(np.argmax(rover.elevation_rad))
+    others = np.delete(np.arange(count), pivot)
+    d = np.zeros((count - 1, count))
+    d[np.arange(count - 1), others] = 1.0
+    d[:, pivot] = -1.0
+    size = count - 1
+
+    wet = np.stack([rover.wet_mapping, -master.wet_mapping])
+    values = np.concatenate([rover.code_m - master.code_m, rover.phase_m - master.phase_m])
+    values = values - corrections.zwd_m @ wet
+    troposphere = wet.T @ corrections.zwd_covariance_m2 @ wet
+    single = np.zeros((4, count, 4, count))
+    for i, (band, is_code) in enumerate(_TYPES):
+        delay = MU[band] if is_code else -MU[band]
+        values[i] -= delay * corrections.ionosphere_m
+        for k, (other_band, other_code) in enumerate(_TYPES):
+            other = MU[other_band] if other_code else -MU[other_band]
+            single[i, :, k, :] = delay * other * corrections.ionosphere_covariance_m2 + troposphere
+        sd = policy.code_sd_m if is_code else policy.phase_sd_m
+        noise = elevation_variance_m2(sd, rover.elevation_rad) + elevation_variance_m2(sd, master.elevation_rad)
+        single[i, np.arange(count), i, np.arange(count)] += noise
+    big_d = np.kron(np.eye(4), d)
+    covariance = big_d @ single.reshape(4 * count, 4 * count) @ big_d.T
+    y = (d @ values.T).T.ravel()
+    a = np.zeros((4 * size, 3 + 2 * size))
+    a[:, :3] = np.tile(d @ -rover.unit, (4, 1))
+    for band in range(2):
+        rows = (2 + band) * size + np.arange(size)
+        a[rows, 3 + band * size + np.arange(size)] = WAVELENGTHS_M[band]
+
+    factor = np.linalg.cholesky(covariance)
+    white_a = solve_triangular(factor, a, lower=True, check_finite=False)
+    white_y = solve_triangular(factor, y, lower=True, check_finite=False)
+    normal = cho_factor(white_a.T @ white_a, lower=True, check_finite=False)
+    mean = cho_solve(normal, white_a.T @ white_y, check_finite=False)
+    parameters = cho_solve(normal, np.eye(len(mean)), check_finite=False)
+    # Data snooping per satellite and type: how surprising is each single difference, given all the rest?
+    residual = white_y - white_a @ mean
+    redundancy = np.eye(len(y)) - white_a @ parameters @ white_a.T
+    back = solve_triangular(factor, big_d, lower=True, check_finite=False)
+    top = back.T @ residual
+    variance = np.einsum("ij,ik,kj->j", back, redundancy, back)
+    surprise = np.zeros(4 * count)
+    safe = variance > 1e-9 * variance.max()
+    surprise[safe] = top[safe] / np.sqrt(variance[safe])
+    return _Float(mean, parameters, surprise.reshape(4, count), pivot)
+
+
+def _fix(policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: FloatArray) -> RoverSolution:
+    """Try to fix the integers of a float solution."""
+    fix = partial_fix(part.mean[3:], part.covariance[3:, 3:], policy.fix)
+    mean, covariance = part.mean, part.covariance
+    status, reason, wrong = RoverStatus.FLOAT, str(fix.status), float("nan")
+    if fix.accepted:
+        rows = np.zeros((len(fix.integers), len(mean)))
+        rows[:, 3:] = fix.transform
+        fixed_mean, fixed_covariance = condition_on_integers(mean, covariance, rows, fix.integers)
+        enu = enu_rotation_at(reference_m)
+        local = enu @ fixed_covariance[:3, :3] @ enu.T
+        horizontal_sd = float(np.sqrt(local[0, 0] + local[1, 1]))
+        if horizontal_sd <= policy.maximum_horizontal_sd_m:
+            mean, covariance, reason = fixed_mean, fixed_covariance, ""
+            status = RoverStatus.FIXED if fix.status is FixStatus.FIXED_ALL else RoverStatus.PARTIAL
+            best = fix.fit * len(fix.integers)
+            wrong = float(1.0 / (1.0 + np.exp(min(0.5 * best * (fix.ratio - 1.0), 700.0))))
+        else:
+            reason = f"fixed subset leaves {horizontal_sd * 1000:.0f} mm horizontal"
+    return RoverSolution(
+        status,
+        reference_m + mean[:3],
+        covariance[:3, :3],
+        satellites,
+        np.zeros(0, dtype=np.int64),
+        wrong,
+        fix,
+        reason,
+    )

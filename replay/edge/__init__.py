@@ -1,0 +1,1 @@
+"""The part of ``replay`` that reads recordings, writes tracks and drives a broker."""

@@ -1,0 +1,106 @@
+"""One network epoch out of many station epochs: closed when complete or after a deadline; nothing blocks it.
+
+Sans-IO: time is an argument. Late, duplicate and future epochs are refused with a reason and counted by
+the caller; epochs are closed in the order of their time.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stations.constants import NS_PER_MS, NS_PER_S
+from stations.epoch import StationEpoch
+from stations.errors import GpsgridError, Reason
+from stations.gpstime import to_iso
+
+_TICK_NS = 10 * NS_PER_MS  # receivers keep their time tags within a millisecond or so of the round epoch
+_FUTURE_NS = 3600 * NS_PER_S
+_QUORUM = 3  # with fewer stations heard, nobody can be outvoted
+
+
+@dataclass(frozen=True)
+class NetworkEpoch:
+    """The observations of all stations at one epoch.
+
+    Attributes:
+        time_ns: Epoch, rounded to 10 ms.
+        stations: Observations by station.
+    """
+
+    time_ns: int
+    stations: dict[str, StationEpoch]
+
+
+@dataclass
+class _Open:
+    deadline_ns: int
+    stations: dict[str, StationEpoch]
+
+
+@dataclass
+class EpochAssembler:
+    """Collects station epochs into network epochs.
+
+    Attributes:
+        expected: Stations that are waited for.
+        wait_ns: How long after the first station of an epoch the others are waited for.
+    """
+
+    expected: frozenset[str]
+    wait_ns: int
+    _open: dict[int, _Open] = field(default_factory=dict)
+    _closed_ns: int = -1
+    _last_ns: dict[str, int] = field(default_factory=dict)
+
+    def push(self, station: str, epoch: StationEpoch, host_ns: int) -> list[NetworkEpoch]:
+        """Take in one station epoch; return the network epochs that are complete now, oldest first.
+
+        Raises:
+            GpsgridError: ``LATE_EPOCH`` (its network epoch is closed), ``DUPLICATE_EPOCH`` or
+                ``FUTURE_EPOCH`` (more than an hour ahead of the median of all stations). The state is
+                as if the epoch had not come, except that the station's clock is remembered.
+        """
+        time_ns = (epoch.time_ns + _TICK_NS // 2) // _TICK_NS * _TICK_NS
+        self._last_ns[station] = time_ns
+        if time_ns <= self._closed_ns:
+            message = (
+                f"{station}: epoch {to_iso(time_ns)} came after its network epoch was closed "
+                f"(last closed {to_iso(self._closed_ns)}); is the link slow, or the deadline too short?"
+            )
+            raise GpsgridError(Reason.LATE_EPOCH, message, station=station, time_ns=time_ns)
+        if self._is_future(time_ns):
+            message = (
+                f"{station}: epoch {to_iso(time_ns)} is more than an hour ahead of the other stations; "
+                f"check the clock or week number of the receiver"
+            )
+            raise GpsgridError(Reason.FUTURE_EPOCH, message, station=station, time_ns=time_ns)
+        open_ = self._open.setdefault(time_ns, _Open(host_ns + self.wait_ns, {}))
+        if station in open_.stations:
+            message = f"{station}: epoch {to_iso(time_ns)} came twice; the first is kept"
+            raise GpsgridError(Reason.DUPLICATE_EPOCH, message, station=station, time_ns=time_ns)
+        open_.stations[station] = epoch
+        if self.expected <= open_.stations.keys():
+            return self._close(key for key in self._open if key <= time_ns)
+        return []
+
+    def tick(self, host_ns: int) -> list[NetworkEpoch]:
+        """Return the network epochs whose deadline has passed, and all older ones, oldest first."""
+        due = [key for key, open_ in self._open.items() if open_.deadline_ns <= host_ns]
+        return self._close(key for key in self._open if due and key <= max(due))
+
+    def deadline_ns(self) -> int | None:
+        """Return when :meth:`tick` has something to do, on the host clock; ``None`` when nothing waits."""
+        return min((open_.deadline_ns for open_ in self._open.values()), default=None)
+
+    def _is_future(self, time_ns: int) -> bool:
+        if len(self._last_ns) < _QUORUM:
+            return False
+        known = sorted(self._last_ns.values())
+        return time_ns > known[(len(known) - 1) // 2] + _FUTURE_NS
+
+    def _close(self, keys: Iterable[int]) -> list[NetworkEpoch]:
+        closed = []
+        for key in sorted(keys):
+            stations = self._open.pop(key).stations
+            closed.append(NetworkEpoch(key, dict(sorted(stations.items()))))
+            self._closed_ns = key
+        return closed

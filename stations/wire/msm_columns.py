@@ -1,0 +1,114 @@
+"""What the two MSM kernels share: bit access, lock time indicators, where each column of a message starts.
+
+All of it is compiled; ``msm_slow`` says the same plainly. The kernels neither raise nor allocate per
+cell: they answer with a status of this module, which ``msm`` turns into an error.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from stations.arrays import IntArray
+from stations.wire.msm_fields import ROUGH_BITS, SATELLITE_BITS, SIGNAL_BITS
+
+OK = 0
+TOO_SHORT = -1
+TOO_MANY_CELLS = -2
+UNSORTED = -3
+OUT_OF_TABLE = -4
+
+# Before DF394: number, station, time, more, IODS, reserved, steering, external clock, smoothing, its interval.
+HEADER_WIDTHS = np.array([12, 12, 30, 1, 3, 7, 2, 2, 1, 3], dtype=np.int64)
+HEADER_BITS = 73
+MASKS_END = HEADER_BITS + SATELLITE_BITS + SIGNAL_BITS
+
+# Columns in the order of the message.
+WHOLE, EXTENDED, MODULO, RATE, CODE, PHASE, LOCK, HALF, CN0, FINE_RATE, END = range(11)
+
+Bytes = npt.NDArray[np.uint8]
+
+_DF402_BITS = 4
+_DF402_LAST = 15
+_DF407_SINGLE = 64  # below, an indicator is a number of milliseconds; above, its unit doubles every 32
+_DF407_LAST = 704
+
+
+@njit(cache=True, nogil=True)
+def get_bits(data: Bytes, at: int, width: int) -> int:
+    """Return ``width`` (at most 32) bits at bit ``at`` as an unsigned integer."""
+    last = at + width
+    value = 0
+    for index in range(at >> 3, (last + 7) >> 3):
+        value = (value << 8) | int(data[index])
+    return (value >> (-last & 7)) & ((1 << width) - 1)
+
+
+@njit(cache=True, nogil=True)
+def get_signed(data: Bytes, at: int, width: int) -> int:
+    """Return ``width`` (at most 32) bits at bit ``at`` as a two's complement integer."""
+    value = get_bits(data, at, width)
+    return value - ((value >> (width - 1)) << width)
+
+
+@njit(cache=True, nogil=True)
+def put_bits_inplace(data: Bytes, at: int, width: int, value: int) -> None:
+    """Write the low ``width`` (at most 32) bits of ``value`` at bit ``at``, where there are only zeros so far."""
+    last = at + width
+    shifted = (value & ((1 << width) - 1)) << (-last & 7)
+    for index in range(((last + 7) >> 3) - 1, (at >> 3) - 1, -1):
+        data[index] |= np.uint8(shifted & 0xFF)
+        shifted >>= 8
+
+
+@njit(cache=True, nogil=True)
+def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> IntArray:
+    """Return the bit at which each column starts, shape ``(11,)``, indexed by ``WHOLE`` to ``END``.
+
+    Args:
+        start: First bit after the cell mask.
+        satellites: Number of satellites.
+        cells: Number of cells.
+        layout: Row of ``LAYOUT_ROWS``, shape ``(10,)``.
+    """
+    starts = np.empty(END + 1, dtype=np.int64)
+    starts[WHOLE] = start
+    starts[EXTENDED] = starts[WHOLE] + satellites * 8
+    starts[MODULO] = starts[EXTENDED] + satellites * layout[0]
+    starts[RATE] = starts[MODULO] + satellites * ROUGH_BITS
+    starts[CODE] = starts[RATE] + satellites * layout[1]
+    starts[PHASE] = starts[CODE] + cells * layout[2]
+    starts[LOCK] = starts[PHASE] + cells * layout[4]
+    starts[HALF] = starts[LOCK] + cells * layout[6]
+    starts[CN0] = starts[HALF] + cells
+    starts[FINE_RATE] = starts[CN0] + cells * layout[7]
+    starts[END] = starts[FINE_RATE] + cells * layout[9]
+    return starts
+
+
+@njit(cache=True, nogil=True)
+def lock_ms_from(indicator: int, width: int) -> int:
+    """Return ``msm_fields.lock_ms_of``, compiled."""
+    if width == _DF402_BITS:
+        return 32 << (indicator - 1) if indicator > 0 else 0
+    if indicator < _DF407_SINGLE:
+        return indicator
+    if indicator > _DF407_LAST:
+        return 0
+    doublings = indicator // 32 - 1
+    return (indicator - 32 * doublings) << doublings
+
+
+@njit(cache=True, nogil=True)
+def lock_indicator_from(lock_ms: int, width: int) -> int:
+    """Return ``msm_fields.lock_indicator_of``, compiled and without a search through all indicators."""
+    if width == _DF402_BITS:
+        indicator = 0
+        while indicator < _DF402_LAST and lock_ms >= 32 << indicator:
+            indicator += 1
+        return indicator
+    if lock_ms < _DF407_SINGLE:
+        return max(lock_ms, 0)
+    doublings = 1
+    while doublings < 21 and lock_ms >= _DF407_SINGLE << doublings:
+        doublings += 1
+    return min((lock_ms >> doublings) + 32 * doublings, _DF407_LAST)

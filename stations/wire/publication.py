@@ -1,0 +1,49 @@
+"""One station epoch as one MQTT payload: the frames of everything that belongs to it, observations last."""
+
+from collections.abc import Iterable
+
+from stations.epoch import StationEpoch
+from stations.navigation import GpsEphemeris
+from stations.wire.framing import encode_frame
+from stations.wire.gps_ephemeris import encode_ephemeris
+from stations.wire.msm import encode_msm7, split_rows
+from stations.wire.station_messages import AntennaDescriptor, ReferencePosition, encode_antenna, encode_position
+
+
+def encode_station_epoch(
+    station_number: int,
+    epoch: StationEpoch,
+    *,
+    position: ReferencePosition | None = None,
+    antenna: AntennaDescriptor | None = None,
+    ephemerides: Iterable[GpsEphemeris] = (),
+) -> bytes:
+    """Return the frames of one epoch: 1005 or 1006, 1008 or 1033, 1019, then MSM7 with the last one marked.
+
+    A receiver that has seen the last byte has everything of the epoch. Phases have to be near their codes
+    already (:class:`stations.wire.phase_aligner.PhaseAligner`).
+
+    Args:
+        station_number: Reference station number of the observations, 0-4095.
+        epoch: Observations; may be empty, then an MSM7 without satellites says so.
+        position: Sent before the observations.
+        antenna: Sent before the observations.
+        ephemerides: Sent before the observations.
+
+    Returns:
+        Frames, one after another.
+
+    Raises:
+        ValueError: A value does not fit its field, or a constellation cannot be sent.
+    """
+    payloads: list[bytes] = []
+    if position is not None:
+        payloads.append(encode_position(position))
+    if antenna is not None:
+        payloads.append(encode_antenna(antenna))
+    payloads.extend(encode_ephemeris(ephemeris) for ephemeris in ephemerides)
+    pieces = [epoch.rows(keep) for keep in split_rows(epoch)] or [epoch]
+    payloads.extend(
+        encode_msm7(station_number, piece, more=index + 1 < len(pieces)) for index, piece in enumerate(pieces)
+    )
+    return b"".join(encode_frame(payload) for payload in payloads)

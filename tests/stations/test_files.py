@@ -1,0 +1,91 @@
+"""Reading from disk: compression by content, missing files, globs, several files of one station."""
+
+import bz2
+import gzip
+
+import hatanaka
+import pytest
+
+from stations.edge.files import expand_paths, load_navigation, load_observations, read_text
+from stations.errors import GpsgridError, Reason
+
+TEXT = "     1.4            M                                       ANTEX VERSION / SYST\nplain\n"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_compression_is_seen_from_the_content(tmp_path, pack):
+    path = tmp_path / "misleading.txt"
+    path.write_bytes(pack(TEXT.encode()))
+    assert read_text(path) == TEXT
+
+
+def test_every_byte_is_one_character(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes("Größe ".encode() + b"\xff\n")
+    assert len(read_text(path)) == 10
+
+
+@pytest.mark.data
+def test_hatanaka_is_undone(shared_data, tmp_path):
+    packed = shared_data / "nl-2021-001" / "delf0010a.21d.gz"
+    text = read_text(packed)
+    assert text[60:80] == "RINEX VERSION / TYPE"
+    unpacked = tmp_path / "delf.crx"
+    unpacked.write_bytes(gzip.decompress(packed.read_bytes()))
+    assert read_text(unpacked) == text
+    again = tmp_path / "delf.21d"
+    again.write_bytes(hatanaka.rnx2crx(text.encode("latin-1")))
+    assert read_text(again) == text
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("keep", [0.5, 0.999])
+def test_cut_off_compression_is_refused(shared_data, tmp_path, keep):
+    data = (shared_data / "nl-2021-001" / "delf0010a.21d.gz").read_bytes()
+    path = tmp_path / "cut.21d.gz"
+    path.write_bytes(data[: int(keep * len(data))])
+    with pytest.raises(GpsgridError, match="is it cut off") as raised:
+        read_text(path)
+    assert raised.value.reason is Reason.BROKEN_FILE
+
+
+def test_missing_file_says_which_and_who_needs_it(tmp_path):
+    with pytest.raises(GpsgridError, match=r"gone.21o, needed by night.toml, station DELF, does not exist") as raised:
+        read_text(tmp_path / "gone.21o", "night.toml, station DELF")
+    assert raised.value.reason is Reason.MISSING_FILE
+    assert raised.value.facts["file"] == str(tmp_path / "gone.21o")
+
+
+def test_folder_in_place_of_a_file(tmp_path):
+    with pytest.raises(GpsgridError, match="cannot be read: Is a directory"):
+        read_text(tmp_path)
+
+
+def test_paths_and_globs(tmp_path):
+    for name in ("b.21o", "a.21o", "c.txt"):
+        (tmp_path / name).touch()
+    found = expand_paths(["c.txt", "*.21o"], tmp_path)
+    assert [path.name for path in found] == ["c.txt", "a.21o", "b.21o"]
+    assert expand_paths([str(tmp_path / "?.21o")]) == [tmp_path / "a.21o", tmp_path / "b.21o"]
+    assert expand_paths(["not-there"], tmp_path) == [tmp_path / "not-there"]
+    with pytest.raises(GpsgridError, match=r"no file fits 'x\*'") as raised:
+        expand_paths(["x*"], tmp_path, "night.toml")
+    assert raised.value.reason is Reason.MISSING_FILE
+
+
+@pytest.mark.data
+def test_morning_and_evening_are_spliced(shared_data):
+    folder = shared_data / "nl-2021-001"
+    read = load_observations([folder / "delf0010p.21d.gz", folder / "delf0010a.21d.gz"])
+    assert len(read.epochs) == 1800
+    assert read.interval_s == 30.0
+    assert read.problems == []
+    assert not any(read.epochs[1080].lock_ms)
+
+
+@pytest.mark.data
+def test_navigation_files_are_merged(shared_data):
+    paths = sorted((shared_data / "nl-2021-001").glob("*MN.rnx.gz"))
+    both = load_navigation(paths)
+    assert len(both) > max(len(load_navigation([path])) for path in paths)
+    assert len({(item.satellite, item.iode, item.toe_ns) for item in both}) == len(both)
