@@ -17,7 +17,7 @@ from models.validity import SLIP, Flag
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 
-PRODUCT_PHASE_SD_M = 0.0015  # zenith phase noise with multipath of a choke-ring station; research note, section 9
+PRODUCT_PHASE_SD_M = 0.0010  # zenith phase noise of a geodetic station on a quiet site; literature 4.3
 _YOUNG_EPOCHS = 3
 _LOW_ELEVATION_RAD = float(np.radians(15.0))
 _DIRTY = SLIP | Flag.HALF_CYCLE | Flag.INNOVATION | Flag.YOUNG

@@ -45,7 +45,7 @@ class RoverPolicy:
         outlier_limit: Data-snooping limit of a normalised residual.
     """
 
-    phase_sd_m: float = 0.0015
+    phase_sd_m: float = 0.0010
     code_sd_m: float = 0.10
     minimum_elevation_rad: float = float(np.radians(10.0))
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)

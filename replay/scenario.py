@@ -100,7 +100,7 @@ class TroposphereScenario:
         pressure_gradient_hpa_per_km: Its horizontal gradient.
         zwd_m: Zenith wet delay at sea level, at the centre of the network.
         zwd_gradient_ppm: Root mean square of its horizontal gradient, mm per km.
-        wet_height_m, dry_height_m: Scale heights of water vapour and of air.
+        wet_height_m: Scale height of water vapour.
         waves: Number of plane waves in the wet delay.
         shortest_wave_m, longest_wave_m: Wavelengths.
         wind_m_s: How fast the pattern moves.
@@ -111,7 +111,6 @@ class TroposphereScenario:
     zwd_m: float = 0.14
     zwd_gradient_ppm: float = 0.15
     wet_height_m: float = 2_000.0
-    dry_height_m: float = 7_500.0
     waves: int = 24
     shortest_wave_m: float = 60_000.0
     longest_wave_m: float = 600_000.0
@@ -180,7 +179,7 @@ class Scenario:
         station, rover: The receivers; the rover's is a little worse.
     """
 
-    name: str = "Münsterland (simulated)"
+    name: str = "muensterland-simulated"
     stations: tuple[StationSite, ...] = MUENSTERLAND
     rover_path: RoverPath = RoverPath()
     orbit: OrbitScenario = OrbitScenario()

@@ -4,13 +4,14 @@ What a station knew only later is not in a payload: an ephemeris comes when it w
 files is the business of ``stations.edge.recordings``, and sending the payloads that of whoever asks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_MS, NS_PER_S, SPEED_OF_LIGHT_M_S
+from stations.ephemeris_calendar import KnownEphemeris, calendar_of
 from stations.epoch import StationEpoch
 from stations.gpstime import to_iso
 from stations.navigation import GpsEphemeris
@@ -25,9 +26,6 @@ HIGHEST_ANTENNA_M = 6.5535  # DF028: 16 bits of 0.1 mm
 
 _TICK_NS = 10 * NS_PER_MS  # epochs of one network moment, as stations.align rounds them
 _DESCRIBE_NS = 60 * NS_PER_S
-_HOUR_NS = 3600 * NS_PER_S
-_FIT_NS = 2 * _HOUR_NS  # half the curve fit interval of LNAV
-_USABLE_NS = 4 * _HOUR_NS
 _BEFORE_TIME_NS = -(2**62)
 
 
@@ -53,7 +51,8 @@ class Recording:
             network: Its stations are served in their order.
             observations: By station id; stations without any are silent.
             ephemerides: Of the whole network; every station sends each of them once.
-            from_ns, to_ns: First and last moment, both included, ns of GPS time; ``None`` without limit.
+            from_ns: First moment, ns of GPS time; ``None`` without limit.
+            to_ns: Last moment, included; ``None`` without limit.
 
         Raises:
             ValueError: Observations of a station that is not in the network, as a held-out one must not be.
@@ -73,7 +72,7 @@ class Recording:
         ]
         self._times_ns = sorted({time_ns for source in self._sources for time_ns in source.epochs})
         start_ns = self._times_ns[0] if self._times_ns else 0
-        self._calendar = _known_from(self._ephemerides, start_ns)
+        self._calendar = calendar_of(self._ephemerides, start_ns)
         self._last_ns = _BEFORE_TIME_NS
 
     @property
@@ -98,11 +97,8 @@ class Recording:
         unknown) at the first epoch of the station and then every minute of data, the ephemerides (1019)
         that became known since its last payload, and the observations (MSM7) last.
 
-        An ephemeris is known from its transmission on. The first payload has those in use: transmitted, and
-        within two hours of their reference time or transmitted in the last four hours. Files begin at
-        midnight without the uploads of the evening before, which a receiver that had been running would
-        have; so where the recording starts in the first hours of the navigation data, every satellite
-        of which nothing is known yet gets its earliest ephemeris at once, if that is at most four hours away.
+        An ephemeris is known from its transmission on (``stations.ephemeris_calendar`` tells the exception
+        at the start); the first payload has those that are in use at that moment.
 
         Args:
             time_ns: One of :attr:`times_ns`, later than in the call before.
@@ -127,45 +123,6 @@ class Recording:
         ]
 
 
-@dataclass(frozen=True)
-class _Known:
-    """An ephemeris and the moment it became known, ns of GPS time."""
-
-    from_ns: int
-    ephemeris: GpsEphemeris
-
-    def in_use(self, time_ns: int) -> bool:
-        # What a receiver that is switched on at that moment would have collected before.
-        near = abs(time_ns - self.ephemeris.toe_ns) <= _FIT_NS
-        return self.from_ns <= time_ns and (near or time_ns - self.from_ns <= _USABLE_NS)
-
-
-def _known_from(ephemerides: Iterable[GpsEphemeris], start_ns: int) -> list[_Known]:
-    # Sorted by the moment of becoming known.
-    known = [_Known(_heard_ns(ephemeris), ephemeris) for ephemeris in ephemerides]
-    first_ns = min((item.from_ns for item in known), default=start_ns)
-    if start_ns - first_ns < _USABLE_NS:
-        heard = {item.ephemeris.satellite for item in known if item.from_ns <= start_ns}
-        earliest: dict[int, _Known] = {}
-        for item in sorted(known, key=_order):
-            satellite = item.ephemeris.satellite
-            if satellite not in heard and abs(item.ephemeris.toe_ns - start_ns) <= _USABLE_NS:
-                earliest.setdefault(satellite, item)
-        known = [replace(item, from_ns=start_ns) if item in earliest.values() else item for item in known]
-    return sorted(known, key=_order)
-
-
-def _heard_ns(ephemeris: GpsEphemeris) -> int:
-    # Some programs write any number for the transmission time; then the start of the fit interval stands for it.
-    if abs(ephemeris.transmitted_ns - ephemeris.toe_ns) <= _USABLE_NS:
-        return ephemeris.transmitted_ns
-    return ephemeris.toe_ns - _FIT_NS
-
-
-def _order(item: _Known) -> tuple[int, int, int]:
-    return item.from_ns, item.ephemeris.satellite, item.ephemeris.toe_ns
-
-
 class _Source:
     """One station: its epochs by moment, and what it has sent."""
 
@@ -182,7 +139,7 @@ class _Source:
         self._sent = 0  # entries of the calendar that are done
         self._silent = True
 
-    def payload(self, time_ns: int, calendar: Sequence[_Known]) -> bytes:
+    def payload(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> bytes:
         epoch = self._aligner.align(whole_millisecond(self.epochs[time_ns]))
         describe = time_ns - self._described_ns >= _DESCRIBE_NS
         if describe:
@@ -195,7 +152,7 @@ class _Source:
             ephemerides=self._news(time_ns, calendar),
         )
 
-    def _news(self, time_ns: int, calendar: Sequence[_Known]) -> list[GpsEphemeris]:
+    def _news(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> list[GpsEphemeris]:
         first = self._sent
         while self._sent < len(calendar) and calendar[self._sent].from_ns <= time_ns:
             self._sent += 1
