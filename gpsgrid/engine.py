@@ -26,7 +26,7 @@ from gpsgrid.grid import stations_of
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.ingest import Ingest
 from gpsgrid.learning_window import LearningWindow
-from gpsgrid.query import QueryPolicy, RoverRequest, answer_rover
+from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import NetworkSolver
@@ -137,7 +137,9 @@ class Engine:
     def _payload(self, event: PayloadArrived) -> list[Output]:
         if event.station not in self.health.stations:
             known = ", ".join(sorted(self.health.stations))
-            text = f"payload of station {event.station!r}, which is not in the network ({known}); add it to network.toml"
+            text = (
+                f"payload of station {event.station!r}, which is not in the network ({known}); add it to network.toml"
+            )
             return [self._refused(event.station, Reason.UNKNOWN_STATION, text)]
         outputs: list[Output] = []
         epochs, refused = self._ingest.push(event.station, event.payload)
@@ -208,7 +210,7 @@ class Engine:
             return self._answered(
                 refusal(request.name, Reason.NO_NETWORK, text, request.epoch.time_ns, network.frame, network.epoch)
             )
-        return self._answered(answer_rover(self.config.query, network, snapshot, self._posterior, request))
+        return self._answered(answer_rover(Service(self.config.query, network, snapshot, self._posterior), request))
 
     def _answered(self, answer: Answer) -> PositionAnswered:
         self.health.answers[str(answer.status)] += 1
@@ -224,9 +226,7 @@ class Engine:
         key = (snapshot.time_ns, tuple(sorted(int(index) for index in serving)))
         if key not in self._fields:
             rows = np.flatnonzero(np.isin(snapshot.observations.station, serving))
-            fitted = fit_cell(
-                cell, snapshot.time_ns, snapshot.hyper, snapshot.observations.take(rows), snapshot.scales
-            )
+            fitted = fit_cell(cell, snapshot.time_ns, snapshot.hyper, snapshot.observations.take(rows), snapshot.scales)
             for old in list(self._fields)[: max(0, len(self._fields) - _KEPT_FIELDS + 1)]:
                 del self._fields[old]
             self._fields[key] = fitted.posterior

@@ -33,4 +33,5 @@ def stations_of(cell: str, station_m: FloatArray, maximum: int, radius_m: float)
     """
     distance_m = np.linalg.norm(station_m - cell_center_m(cell), axis=1)
     order = np.argsort(distance_m, kind="stable")[:maximum]
-    return order[distance_m[order] <= radius_m]
+    serving: IntArray = order[distance_m[order] <= radius_m]
+    return serving

@@ -64,22 +64,26 @@ class QueryPolicy:
     resolution: int = 5
 
 
-def answer_rover(
-    policy: QueryPolicy,
-    network: Network,
-    snapshot: Snapshot,
-    posterior_of: Callable[[Snapshot, str], Posterior],
-    request: RoverRequest,
-) -> Answer:
-    """Return the answer to a query.
+@dataclass(frozen=True)
+class Service:
+    """What a query is answered from.
 
-    Args:
+    Attributes:
         policy: Limits.
-        network: For frame and names.
+        network: For frame, names and coordinates.
         snapshot: The network epoch to use.
-        posterior_of: Returns the field of a cell at a snapshot (the engine keeps them).
-        request: The query.
+        posterior_of: Returns the field of a cell at that epoch (the engine keeps them).
     """
+
+    policy: QueryPolicy
+    network: Network
+    snapshot: Snapshot
+    posterior_of: Callable[[Snapshot, str], Posterior]
+
+
+def answer_rover(service: Service, request: RoverRequest) -> Answer:
+    """Return the answer to a query: a position, or a refusal that says why and what to do."""
+    policy, network, snapshot = service.policy, service.network, service.snapshot
     age_s = (request.epoch.time_ns - snapshot.time_ns) / NS_PER_S
 
     def refuse(reason: Reason, text: str) -> Answer:
@@ -93,81 +97,78 @@ def answer_rover(
         )
         return refuse(Reason.STALE_NETWORK, text)
     raw = dual_frequency(request.epoch)
+    seen = len(np.unique(request.epoch.satellite))
     if len(raw.satellite) < MIN_SATELLITES:
-        seen = len(np.unique(request.epoch.satellite))
         text = (
             f"{len(raw.satellite)} satellites with code and phase on GPS L1 C/A and L2 P(Y) ({seen} in the body); "
             f"at least {MIN_SATELLITES} are needed"
         )
-        few = seen < MIN_SATELLITES
-        return refuse(Reason.TOO_FEW_SATELLITES if few else Reason.UNSUPPORTED_SIGNAL, text)
+        return refuse(_few_or(seen, Reason.UNSUPPORTED_SIGNAL), text)
     start = code_position(raw, snapshot.ephemerides)
     if start is None:
         known = sum(int(satellite) in snapshot.ephemerides for satellite in raw.satellite)
-        text = f"no position from the pseudoranges of {known} satellites with a known orbit; are they raw and undamaged?"
-        few = known < MIN_SATELLITES
-        return refuse(Reason.TOO_FEW_SATELLITES if few else Reason.NO_CODE_POSITION, text)
-    masters = _masters(policy, network, snapshot, start.position_m)
+        text = (
+            f"no position from the pseudoranges of {known} satellites with a known orbit (at least "
+            f"{MIN_SATELLITES} are needed); are they raw and undamaged?"
+        )
+        return refuse(_few_or(known, Reason.NO_CODE_POSITION), text)
+    masters = _masters(service, start.position_m)
     if not masters:
-        nearest = min(
+        distance_m, nearest = min(
             (float(np.linalg.norm(s.marker_m - start.position_m)), s.id) for s in network.stations
         )
         text = (
-            f"the nearest station, {nearest[1]}, is {nearest[0] / 1000:.0f} km away; at most "
+            f"the nearest station, {nearest}, is {distance_m / 1000:.0f} km away; at most "
             f"{policy.maximum_distance_m / 1000:.0f} km from a station that delivers data can be served"
         )
         return refuse(Reason.OUTSIDE_NETWORK, text)
     cell = cell_at(start.position_m, policy.resolution)
-    master, solution = _solve(policy, network, snapshot, posterior_of(snapshot, cell), request, raw, start, masters)
-    return _worded(network, request, start, solution, cell, master, age_s)
+    posterior = service.posterior_of(snapshot, cell)
+    for master in masters:
+        solution = _solve(service, posterior, request, raw, start.position_m, master)
+        if solution.status is not RoverStatus.NONE:
+            break
+    return _worded(network, request, start, solution, (cell, master), age_s)
 
 
-def _masters(policy: QueryPolicy, network: Network, snapshot: Snapshot, position_m: FloatArray) -> list[str]:
+def _few_or(satellites: int, otherwise: Reason) -> Reason:
+    return Reason.TOO_FEW_SATELLITES if satellites < MIN_SATELLITES else otherwise
+
+
+def _masters(service: Service, position_m: FloatArray) -> list[str]:
     """Return the stations with data that are near enough, nearest first."""
     distances = sorted(
-        (float(np.linalg.norm(network.station(name).marker_m - position_m)), name) for name in snapshot.reduced
+        (float(np.linalg.norm(service.network.station(name).marker_m - position_m)), name)
+        for name in service.snapshot.reduced
     )
-    return [name for distance, name in distances if distance <= policy.maximum_distance_m]
+    return [name for distance, name in distances if distance <= service.policy.maximum_distance_m]
 
 
 def _solve(
-    policy: QueryPolicy,
-    network: Network,
-    snapshot: Snapshot,
+    service: Service,
     posterior: Posterior,
     request: RoverRequest,
     raw: DualFrequency,
-    start: CodePosition,
-    masters: list[str],
-) -> tuple[str, RoverSolution]:
-    """Solve against the nearest station with enough common satellites."""
-    master, solution = masters[0], None
-    for master in masters:
-        reference_m = start.position_m
-        # Twice: the second round is linearised at the float or fixed position of the first.
-        for _ in range(2):
-            rover = reduce_epoch(raw, snapshot.ephemerides, reference_m, request.calibration)
-            base = snapshot.reduced[master]
-            rows, base_rows = common_rows(policy.rover, rover, base)
-            rover, base = rover.rows(rows), base.rows(base_rows)
-            corrections = _corrections(network, snapshot, posterior, rover, base, master)
-            solution = solve(policy.rover, rover, base, corrections, reference_m)
-            if solution.status is RoverStatus.NONE:
-                break
-            reference_m = solution.position_m
-        if solution is not None and solution.status is not RoverStatus.NONE:
+    reference_m: FloatArray,
+    master: str,
+) -> RoverSolution:
+    """Solve twice: the second round is linearised at the position that the first one found."""
+    rover_policy, snapshot = service.policy.rover, service.snapshot
+    for _ in range(2):
+        rover = reduce_epoch(raw, snapshot.ephemerides, reference_m, request.calibration)
+        base = snapshot.reduced[master]
+        rows, base_rows = common_rows(rover_policy, rover, base)
+        rover, base = rover.rows(rows), base.rows(base_rows)
+        corrections = _corrections(snapshot, posterior, rover, base, master)
+        solution = solve(rover_policy, rover, base, corrections, reference_m)
+        if solution.status is RoverStatus.NONE:
             break
-    if solution is None:
-        message = "no master station to solve against"
-        raise ValueError(message)
-    return master, solution
+        reference_m = solution.position_m
+    return solution
 
 
-def _corrections(
-    network: Network, snapshot: Snapshot, posterior: Posterior, rover: Reduced, base: Reduced, master: str
-) -> Corrections:
+def _corrections(snapshot: Snapshot, posterior: Posterior, rover: Reduced, base: Reduced, master: str) -> Corrections:
     """Return what the network knows about rover minus master, older knowledge being worth less."""
-    del network
     ionosphere_m, covariance = difference(posterior, field_points(rover), field_points(base))
     index = snapshot.state.stations.index(master)
     zwd_m, zwd_covariance = zwd_at(snapshot.policy, snapshot.state, rover.receiver_m, index)
@@ -183,11 +184,10 @@ def _worded(
     request: RoverRequest,
     start: CodePosition,
     solution: RoverSolution,
-    cell: str,
-    master: str,
+    place: tuple[str, str],
     age_s: float,
 ) -> Answer:
-    """Return the solution as an answer at the marker."""
+    """Return the solution, found in a cell against a master (``place``), as an answer at the marker."""
     status, position_m, covariance = solution.status, solution.position_m, solution.covariance_m2
     if status is RoverStatus.NONE:
         status, position_m, covariance = RoverStatus.CODE, start.position_m, start.covariance_m2
@@ -204,8 +204,7 @@ def _worded(
         tuple(satellite_name(s) for s in solution.dropped),
         solution.wrong_fix_probability,
         age_s,
-        cell,
-        master,
+        *place,
         None,
         solution.reason,
         request.warnings,

@@ -56,9 +56,7 @@ class NetworkSolver:
             station = self.network.station(name)
             raw = dual_frequency(observations)
             if len(raw.satellite):
-                reduced[name] = reduce_epoch(
-                    raw, ephemerides, station.reference_point_m, self.calibrations[name]
-                )
+                reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
         self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns)
         delays = station_delays(self._state, info)

@@ -28,12 +28,29 @@ def cycle_basis(
         Indexes of the eligible arcs outside the tree, shape ``(cycle,)``, and the rows of the basis,
         shape ``(cycle, arc)``, elements -1, 0, 1; row ``i`` has a one at the arc that closes cycle ``i``.
     """
-    count = len(station)
-    nodes = {("r", int(r)): k for k, r in enumerate(np.unique(station))}
-    nodes.update({("s", int(s)): len(nodes) + k for k, s in enumerate(np.unique(satellite))})
-    left = np.array([nodes["r", int(r)] for r in station], dtype=np.int64)
-    right = np.array([nodes["s", int(s)] for s in satellite], dtype=np.int64)
-    parent = list(range(len(nodes)))
+    left, right, nodes = _number_nodes(station, satellite)
+    tree, closing = _spanning_tree(left, right, nodes, priority, eligible)
+    potential = _potentials(left, right, nodes, tree, len(station))
+    closing.sort()
+    basis = np.zeros((len(closing), len(station)))
+    for k, arc in enumerate(closing):
+        basis[k] = -potential[left[arc]] - potential[right[arc]]
+        basis[k, arc] += 1.0
+    return np.array(closing, dtype=np.int64), basis
+
+
+def _number_nodes(station: IntArray, satellite: IntArray) -> tuple[IntArray, IntArray, int]:
+    """Return the two nodes of each edge and how many nodes there are."""
+    stations, left = np.unique(station, return_inverse=True)
+    satellites, right = np.unique(satellite, return_inverse=True)
+    return left, right + len(stations), len(stations) + len(satellites)
+
+
+def _spanning_tree(
+    left: IntArray, right: IntArray, nodes: int, priority: FloatArray, eligible: BoolArray
+) -> tuple[list[int], list[int]]:
+    """Return the edges of a maximum spanning forest and those that close a cycle (Kruskal 1956)."""
+    parent = list(range(nodes))
 
     def root(node: int) -> int:
         while parent[node] != node:
@@ -52,36 +69,29 @@ def cycle_basis(
         else:
             parent[a] = b
             tree.append(int(arc))
+    return tree, closing
 
-    # Potentials: N_arc = a_station + b_satellite on the tree, so each node is a signed sum of tree arcs.
-    potential: list[FloatArray | None] = [None] * len(nodes)
-    neighbours: list[list[int]] = [[] for _ in nodes]
+
+def _potentials(left: IntArray, right: IntArray, nodes: int, tree: list[int], count: int) -> FloatArray:
+    """Return each node as a signed sum of tree arcs, shape ``(node, arc)``: ``N_arc = a_station + b_satellite``."""
+    neighbours: list[list[int]] = [[] for _ in range(nodes)]
     for arc in tree:
         neighbours[left[arc]].append(arc)
         neighbours[right[arc]].append(arc)
-    for start in range(len(nodes)):
-        if potential[start] is not None:
+    potential = np.zeros((nodes, count))
+    reached = [False] * nodes
+    for start in range(nodes):
+        if reached[start]:
             continue
-        potential[start] = np.zeros(count)
+        reached[start] = True
         stack = [start]
         while stack:
             node = stack.pop()
-            here = potential[node]
             for arc in neighbours[node]:
                 other = int(right[arc] if left[arc] == node else left[arc])
-                if potential[other] is None and here is not None:
-                    row = -here
-                    row[arc] += 1.0
-                    potential[other] = row
+                if not reached[other]:
+                    reached[other] = True
+                    potential[other] = -potential[node]
+                    potential[other, arc] += 1.0
                     stack.append(other)
-
-    closing.sort()
-    basis = np.zeros((len(closing), count))
-    for k, arc in enumerate(closing):
-        a_row, b_row = potential[left[arc]], potential[right[arc]]
-        if a_row is None or b_row is None:  # cannot happen: every node was visited above
-            message = "spanning tree does not reach a closing arc"
-            raise RuntimeError(message)
-        basis[k] = -a_row - b_row
-        basis[k, arc] += 1.0
-    return np.array(closing, dtype=np.int64), basis
+    return potential

@@ -91,11 +91,7 @@ def satellite_states(
     radius_m = a_m * (1.0 - e * cos_e) + get("crs_m") * s2 + get("crc_m") * c2
     inclination = get("i0_rad") + get("cis_rad") * s2 + get("cic_rad") * c2 + get("idot_rad_s") * tk
     toe_s = np.array([(e_.toe_ns % NS_PER_WEEK) / NS_PER_S for e_ in ephemerides])[index]
-    node = (
-        get("omega0_rad")
-        + (get("omega_dot_rad_s") - EARTH_ROTATION_RAD_S) * tk
-        - EARTH_ROTATION_RAD_S * toe_s
-    )
+    node = get("omega0_rad") + (get("omega_dot_rad_s") - EARTH_ROTATION_RAD_S) * tk - EARTH_ROTATION_RAD_S * toe_s
     x, y = radius_m * np.cos(u), radius_m * np.sin(u)
     cos_i = np.cos(inclination)
     position_m = np.stack(

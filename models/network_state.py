@@ -110,11 +110,13 @@ class NetworkState:
 def matern32(distance_m: FloatArray, length_m: float) -> FloatArray:
     """Return the Matern 3/2 correlation of distances (Rasmussen and Williams 2006, eq. 4.17)."""
     scaled = np.sqrt(3.0) * distance_m / length_m
-    return (1.0 + scaled) * np.exp(-scaled)
+    correlation: FloatArray = (1.0 + scaled) * np.exp(-scaled)
+    return correlation
 
 
 def _distances(station_m: FloatArray) -> FloatArray:
-    return np.linalg.norm(station_m[:, None, :] - station_m[None, :, :], axis=-1)
+    distances: FloatArray = np.linalg.norm(station_m[:, None, :] - station_m[None, :, :], axis=-1)
+    return distances
 
 
 def ionosphere_prior_m2(policy: NetworkPolicy, station_m: FloatArray) -> FloatArray:

@@ -50,13 +50,14 @@ def zenith_hydrostatic_delay(latitude_rad: float, height_m: float) -> float:
     """
     height = min(max(height_m, -500.0), _TOP_OF_STANDARD_ATMOSPHERE_M)
     pressure_hpa = 1013.25 * (1.0 - 2.2557e-5 * height) ** 5.2568
-    return 0.0022768 * pressure_hpa / (1.0 - 0.00266 * np.cos(2.0 * latitude_rad) - 0.00028e-3 * height)
+    return float(0.0022768 * pressure_hpa / (1.0 - 0.00266 * np.cos(2.0 * latitude_rad) - 0.00028e-3 * height))
 
 
 def _continued_fraction(sine: FloatArray, abc: FloatArray) -> FloatArray:
     a, b, c = abc
     top = 1.0 + a / (1.0 + b / (1.0 + c))
-    return top / (sine + a / (sine + b / (sine + c)))
+    factor: FloatArray = top / (sine + a / (sine + b / (sine + c)))
+    return factor
 
 
 def mapping_functions(

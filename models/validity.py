@@ -70,7 +70,8 @@ def test_changes(change: PhaseChange, floor_m: float, slope_m: float) -> IntArra
 
     Args:
         change: Present against last epoch.
-        floor_m, slope_m: A jump larger than ``floor_m + slope_m / sin(elevation)`` is not atmosphere.
+        floor_m: A jump larger than ``floor_m + slope_m / sin(elevation)`` is not atmosphere.
+        slope_m: See ``floor_m``.
 
     Source:
         Geometry-free test: Blewitt (1990), GRL 17. Time difference against known geometry: section 3a of
@@ -107,7 +108,8 @@ def polish(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray, r
 
     Args:
         value: Entries, shape ``(n,)``.
-        row, column: Where each entry stands, shape ``(n,)``.
+        row: Row of each entry, shape ``(n,)``.
+        column: Column of each entry, shape ``(n,)``.
         use: Entries that may determine medians, shape ``(n,)``.
         rounds: Sweeps.
 
@@ -126,6 +128,6 @@ def polish(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray, r
                 if chosen.any():
                     residual[members] -= np.median(residual[chosen])
     for one in np.unique(column):
-        if np.count_nonzero((column == one) & use) < 2:  # noqa: PLR2004 - a comparison needs two
+        if np.count_nonzero((column == one) & use) < 2:  # a comparison needs two
             residual[column == one] = 0.0
     return residual

@@ -13,7 +13,14 @@ from models.tides import solid_earth_tide_m
 from replay import simulated_ionosphere, simulated_receiver, simulated_troposphere
 from replay.scenario import ReceiverScenario, RoverPath, Scenario
 from replay.simulated_ionosphere import Ionosphere, make_ionosphere
-from replay.simulated_orbits import Constellation, broadcast, earth_angle_rad, make_constellation, true_states
+from replay.simulated_orbits import (
+    Constellation,
+    broadcast,
+    earth_angle_rad,
+    issue_start_ns,
+    make_constellation,
+    true_states,
+)
 from replay.simulated_receiver import ReceiverState
 from replay.simulated_troposphere import Troposphere, make_troposphere
 from stations.arrays import FloatArray, IntArray
@@ -195,12 +202,16 @@ class Simulator:
         count = len(self.world.constellation.satellite)
         self._rngs = {s.id: r for s, r in zip(self.network.stations, station_rngs, strict=True)}
         self._states = {key: simulated_receiver.init(scenario.station, count, r) for key, r in self._rngs.items()}
+        self._issue: tuple[int, tuple[GpsEphemeris, ...]] = (-1, ())
         self._rover_rng = rover_rng
         self._rover = simulated_receiver.init(scenario.rover, count, rover_rng)
 
     def ephemerides(self, time_ns: int) -> tuple[GpsEphemeris, ...]:
-        """Return the ephemerides that are broadcast at an instant."""
-        return broadcast(self.world.constellation, time_ns)
+        """Return the ephemerides that are broadcast at an instant, those of one issue always as the same tuple."""
+        since_ns = issue_start_ns(time_ns)
+        if since_ns != self._issue[0]:
+            self._issue = (since_ns, broadcast(self.world.constellation, time_ns))
+        return self._issue[1]
 
     def stations(self, time_ns: int) -> dict[str, SimulatedEpoch]:
         """Return the next epoch of every station; one that is silent has no rows."""

@@ -156,7 +156,7 @@ def write_pos(rows: Iterable[TrackRow]) -> str:
     lines = [
         "% program   : gpsgrid",
         "% (lat/lon/height=WGS84/ellipsoidal, Q=1:fix,2:float,5:single, ns=# of satellites)",
-        "%  GPST          latitude(deg) longitude(deg)  height(m)  Q  ns   sdn(m)   sde(m)   sdu(m)  sdne  sdeu  sdun age ratio",
+        "%  GPST latitude(deg) longitude(deg)  height(m)  Q  ns   sdn(m)   sde(m)   sdu(m) sdne sdeu sdun age ratio",
     ]
     for row in rows:
         if not row.positioned:

@@ -38,8 +38,9 @@ class Station:
     @property
     def reference_point_m(self) -> FloatArray:
         """Antenna reference point, ECEF metres, shape ``(3,)``."""
-        up = enu_rotation_at(self.marker_m)[2]
-        return self.marker_m + self.antenna_height_m * up
+        up: FloatArray = enu_rotation_at(self.marker_m)[2]
+        point: FloatArray = self.marker_m + self.antenna_height_m * up
+        return point
 
 
 @dataclass(frozen=True)

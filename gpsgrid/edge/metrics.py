@@ -1,0 +1,85 @@
+"""Prometheus metrics: latency as it happens, everything else from a picture of the counters when it is asked for."""
+
+import math
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from gpsgrid.edge.service_health import ServiceHealth
+from gpsgrid.status_json import station_status
+from stations.constants import NS_PER_S
+
+# The promise is 0.25 s at the 99th percentile and one second at most; the buckets are finest there.
+_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """The metrics of one service, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Register everything."""
+        self._registry = CollectorRegistry()
+        self._latency = Histogram(
+            "gpsgrid_answer_latency_seconds",
+            "From the arrival of a question to its answer",
+            ["door"],
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._health: ServiceHealth | None = None
+        self._registry.register(self)
+
+    def answered(self, door: str, latency_s: float) -> None:
+        """Count an answer; the door is ``http`` or ``mqtt``."""
+        self._latency.labels(door).observe(latency_s)
+
+    def text(self, health: ServiceHealth) -> bytes:
+        """Return the exposition text for a picture of the counters."""
+        self._health = health
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what the picture says; nothing before there is one (called so when registered)."""
+        health = self._health
+        if health is None:
+            return
+        engine = health.engine
+        yield _counter("refusals", "Refused inputs", "reason", {str(k): v for k, v in engine.refusals.items()})
+        yield _counter("answers", "Answers to queries", "status", dict(engine.answers))
+        yield _counter("network_epochs", "Network epochs solved", value=engine.network_epochs)
+        yield _counter("learned", "Times that new hyperparameters came into force", value=engine.learned)
+        yield _counter("engine_failures", "Events that made the engine raise", value=health.engine_failures)
+        yield _counter("mqtt_dropped", "Messages that fell out of full queues", value=health.mqtt_dropped)
+        yield _counter("mqtt_reconnects", "Connections to the broker after the first", value=health.mqtt_reconnects)
+        yield _gauge("mqtt_connected", "Whether the broker is connected", float(bool(health.mqtt_connected)))
+        yield _gauge("queue_depth", "Events that wait for the engine", health.queue_depth)
+        yield _gauge("network_epoch_seconds", "Last network epoch, GPS time", engine.last_epoch_ns / NS_PER_S)
+        if health.solved_ago_s is not None:
+            yield _gauge("network_solved_ago_seconds", "Since the last network epoch was solved", health.solved_ago_s)
+        if health.solved is not None:
+            yield _gauge("fixed_share", "Share of the double differences with integers", health.solved.fixed_share)
+            yield _gauge("satellites", "Satellites in the last network epoch", health.solved.satellites)
+            if math.isfinite(health.solved.loo_z_rms):
+                yield _gauge("loo_z_rms", "RMS of leave-one-out residuals over sigmas", health.solved.loo_z_rms)
+        epochs = {name: station.epochs for name, station in engine.stations.items()}
+        yield _counter("station_epochs", "Epochs of a station", "station", epochs)
+        streaming = GaugeMetricFamily("gpsgrid_station_streaming", "Took part in the last epoch", labels=["station"])
+        for name, station in engine.stations.items():
+            streaming.add_metric([name], float(station_status(name, station, health.solved).state == "streaming"))
+        yield streaming
+
+
+def _counter(
+    name: str, text: str, label: str = "", counts: dict[str, int] | None = None, value: int = 0
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"gpsgrid_{name}", text, labels=[label] if label else [])
+    if not label:
+        family.add_metric([], value)
+    for key, count in sorted((counts or {}).items()):
+        family.add_metric([key], count)
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"gpsgrid_{name}", text, value=value)

@@ -1,0 +1,178 @@
+"""The measurement update of the network filter: all stations and types at once, clocks eliminated exactly.
+
+Receiver and satellite clocks, and every bias that is common to a receiver or a satellite at an epoch,
+are projected out; what remains is the information of all double differences with their full
+covariance, for any pattern of visibility. The worst surprise of an epoch is rejected and the update
+repeated, so a single bad observation cannot bend the state.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from models.network_state import NetworkPolicy, NetworkState, reset_arc
+from models.reduction import MU, WAVELENGTHS_M
+from models.validity import Flag
+from models.weights import elevation_variance_m2
+from stations.arrays import BoolArray, FloatArray, IntArray
+
+_TYPES = ((0, True), (1, True), (0, False), (1, False))  # band and is-code of the four observation types
+_MAX_RESETS = 6  # observations rejected in one epoch before the epoch is taken as it is
+_MEDIAN_CHI2 = 0.455  # median of chi-square with one degree of freedom
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The observations of one network epoch, one row an arc of the state (in the order of the arcs).
+
+    Attributes:
+        arc: Index of the arc in the state, shape ``(n,)``.
+        code_m, phase_m: Observed minus computed, shape ``(2, n)``.
+        elevation_rad, slant_factor, wet_mapping: Shape ``(n,)``.
+        use_code: Whether the codes take part, shape ``(n,)``.
+        flags: Findings so far, ``validity.Flag``, shape ``(n,)``.
+    """
+
+    arc: IntArray
+    code_m: FloatArray
+    phase_m: FloatArray
+    elevation_rad: FloatArray
+    slant_factor: FloatArray
+    wet_mapping: FloatArray
+    use_code: BoolArray
+    flags: IntArray
+
+
+def start_cyc(state: NetworkState, observed: Observed, row: int) -> FloatArray:
+    """Return the ambiguities that code and the predicted ionosphere suggest, shape ``(2,)``."""
+    vertical = state.mean[state.ionosphere_index(observed.arc[row : row + 1])[0]]
+    delay = MU * observed.slant_factor[row] * vertical
+    return (observed.phase_m[:, row] - observed.code_m[:, row] + 2.0 * delay) / WAVELENGTHS_M
+
+
+def design(state: NetworkState, observed: Observed) -> FloatArray:
+    """Return the partial derivatives of the four observation types, shape ``(4, n, state)``.
+
+    Types in the order code L1, code L2, phase L1, phase L2; clocks are not part of the state.
+    """
+    rows = np.arange(len(observed.arc))
+    matrix = np.zeros((4, len(rows), len(state.mean)))
+    ionosphere = state.ionosphere_index(observed.arc)
+    matrix[:, :, 0] = observed.wet_mapping
+    matrix[:, rows, 1 + state.arc_station[observed.arc]] = observed.wet_mapping
+    for kind, (band, is_code) in enumerate(_TYPES):
+        delay = MU[band] * observed.slant_factor
+        matrix[kind, rows, ionosphere] = delay if is_code else -delay
+        if not is_code:
+            matrix[kind, rows, ionosphere + 1 + band] = WAVELENGTHS_M[band]
+    return matrix
+
+
+def clock_free_basis(station: IntArray, satellite: IntArray, weight: FloatArray) -> FloatArray:
+    """Return an orthonormal basis of what receiver and satellite clocks cannot explain.
+
+    Args:
+        station: Station index of each observation of one type, shape ``(n,)``.
+        satellite: Satellite of each, shape ``(n,)``.
+        weight: One over the standard deviations, shape ``(n,)``.
+
+    Returns:
+        Columns orthogonal to all weighted clock columns, shape ``(n, k)``; applied to whitened observations
+        they leave white noise. With complete visibility ``k = (stations - 1) (satellites - 1)``.
+    """
+    receivers = (station[:, None] == np.unique(station)[None, :]).astype(np.float64)
+    transmitters = (satellite[:, None] == np.unique(satellite)[None, :]).astype(np.float64)
+    clocks = np.hstack([receivers, transmitters]) * weight[:, None]
+    left, singular, _ = np.linalg.svd(clocks, full_matrices=True)
+    rank = int(np.count_nonzero(singular > 1e-9 * singular[0])) if len(singular) else 0
+    basis: FloatArray = left[:, rank:]
+    return basis
+
+
+def update(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float
+) -> tuple[NetworkState, Observed, int, FloatArray]:
+    """Update with all observations; the worst surprise is rejected and the update repeated.
+
+    Returns:
+        State, observations with new flags, number of restarted arcs, mean squared surprise of the phases
+        per station (NaN where it has none).
+    """
+    resets = 0
+    while True:
+        mean, covariance, surprise = _try_update(policy, state, observed, inflation)
+        worst = np.unravel_index(int(np.argmax(np.abs(surprise))), surprise.shape) if surprise.size else (0, 0)
+        value = abs(float(surprise[worst])) if surprise.size else 0.0
+        if value <= policy.innovation_limit or resets >= _MAX_RESETS:
+            break
+        resets += 1
+        row = int(worst[1])
+        flags = observed.flags.copy()
+        flags[row] |= Flag.INNOVATION
+        if _TYPES[int(worst[0])][1]:
+            use_code = observed.use_code.copy()
+            use_code[row] = False
+            observed = replace(observed, flags=flags, use_code=use_code)
+        else:
+            # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
+            observed = replace(observed, flags=flags)
+            state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
+    nis = np.full(len(state.stations), np.nan)
+    for index in range(len(state.stations)):
+        rows = state.arc_station[observed.arc] == index
+        if rows.any():
+            nis[index] = float(np.median(surprise[2:, rows] ** 2)) / _MEDIAN_CHI2
+    return replace(state, mean=mean, covariance=covariance), observed, resets, nis
+
+
+def _try_update(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the updated mean and covariance, and the normalised surprise, shape ``(4, n)``.
+
+    Source:
+        Kalman update on observations whitened and freed of clocks; surprise as in data snooping, Baarda
+        (1968): ``[S^-1 v]_i / sqrt([S^-1]_ii)``.
+    """
+    station, satellite = state.arc_station[observed.arc], state.arc_satellite[observed.arc]
+    matrix = design(state, observed)
+    values = np.concatenate([observed.code_m, observed.phase_m])
+    bases: list[FloatArray] = []
+    blocks, innovations = [], []
+    for kind, (_, is_code) in enumerate(_TYPES):
+        sd = policy.code_sd_m if is_code else policy.phase_sd_m
+        weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(sd, observed.elevation_rad))
+        used = observed.use_code if is_code else np.ones(len(station), dtype=np.bool_)
+        basis = np.zeros((len(station), 0))
+        if used.any():
+            small = clock_free_basis(station[used], satellite[used], weight[used])
+            basis = np.zeros((len(station), small.shape[1]))
+            basis[used] = small * weight[used, None]
+        bases.append(basis)
+        blocks.append(basis.T @ matrix[kind])
+        innovations.append(basis.T @ values[kind])
+    h = np.vstack(blocks)
+    v = np.concatenate(innovations) - h @ state.mean
+    if not len(v):
+        return state.mean, state.covariance, np.zeros((4, len(station)))
+    cross = state.covariance @ h.T
+    s = h @ cross
+    s.flat[:: len(s) + 1] += 1.0
+    factor = cho_factor(s, lower=True, check_finite=False)
+    gain = cho_solve(factor, cross.T, check_finite=False).T
+    mean = state.mean + gain @ v
+    covariance = state.covariance - gain @ cross.T
+    covariance = 0.5 * (covariance + covariance.T)
+    solved = cho_solve(factor, v, check_finite=False)
+    surprise = np.zeros((4, len(station)))
+    start = 0
+    inverse = cho_solve(factor, np.eye(len(s)), check_finite=False)
+    for kind, basis in enumerate(bases):
+        part = slice(start, start + basis.shape[1])
+        start += basis.shape[1]
+        top = basis @ solved[part]
+        variance = np.einsum("ij,jk,ik->i", basis, inverse[part, part], basis)
+        safe = variance > 1e-12 * max(float(variance.max(initial=0.0)), 1e-300)
+        surprise[kind, safe] = top[safe] / np.sqrt(variance[safe])
+    return mean, covariance, surprise
