@@ -68,7 +68,7 @@ class EngineConfig:
     filter: NetworkPolicy = NetworkPolicy()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Waiting:
     request: RoverRequest
     deadline_ns: int

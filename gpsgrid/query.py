@@ -170,6 +170,7 @@ def _solve(
 def _corrections(snapshot: Snapshot, posterior: Posterior, rover: Reduced, base: Reduced, master: str) -> Corrections:
     """Return what the network knows about rover minus master, older knowledge being worth less."""
     ionosphere_m, covariance = difference(posterior, field_points(rover), field_points(base))
+    covariance = covariance * snapshot.inflation
     index = snapshot.state.stations.index(master)
     zwd_m, zwd_covariance = zwd_at(snapshot.policy, snapshot.state, rover.receiver_m, index)
     age_s = abs(rover.raw.time_ns - base.raw.time_ns) / NS_PER_S

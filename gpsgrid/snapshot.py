@@ -30,6 +30,8 @@ class Snapshot:
         hyper: Hyperparameters in force.
         scales: Variance scale of each satellite in force, shape ``(satellite,)``.
         field: The robust field of all stations together.
+        inflation: Factor on the field's covariance, at least one: how much worse than its own sigma the
+            field has lately predicted stations from their neighbours.
     """
 
     time_ns: int
@@ -43,6 +45,7 @@ class Snapshot:
     hyper: Hyperparameters
     scales: FloatArray
     field: RobustField
+    inflation: float = 1.0
 
 
 def field_points(reduced: Reduced) -> FieldPoints:

@@ -19,6 +19,8 @@ from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_S
 
+_MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
+
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
 DEFAULT_HYPERPARAMETERS = Hyperparameters(station_offset_sd_m=10.0)
@@ -47,6 +49,7 @@ class NetworkSolver:
         positions = np.array([station.marker_m for station in self.network.stations])
         self._state = network_state.init(self.policy, names, positions)
         self._scales = scale.init(SATELLITE_SLOTS)
+        self._misfit = 1.0
 
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
@@ -64,6 +67,7 @@ class NetworkSolver:
         scales = self._scales.scale
         field = filter_reweight_retrain(self.hyper, observations_, scales, RobustPolicy())
         self._scales = _next_scales(self._scales, observations_, delays, field, elapsed_s)
+        self._misfit = _next_misfit(self._misfit, field, elapsed_s)
         return Snapshot(
             epoch.time_ns,
             reduced,
@@ -76,6 +80,7 @@ class NetworkSolver:
             self.hyper,
             scales,
             field,
+            max(1.0, self._misfit),
         )
 
 
@@ -109,3 +114,12 @@ def _next_scales(
     """Let the leave-one-out residuals of good, fixed rows say how rough each satellite's ionosphere is."""
     good = (field.weight > 0.0) & delays.fixed & np.isfinite(field.loo_z)
     return scale.step(state, observations.points.satellite[good], field.loo_z[good], elapsed_s)
+
+
+def _next_misfit(misfit: float, field: RobustField, elapsed_s: float) -> float:
+    """Follow the mean squared leave-one-out residual of the rows in use; one means that the model is right."""
+    z = field.loo_z[(field.weight > 0.0) & np.isfinite(field.loo_z)]
+    if not len(z):
+        return misfit
+    keep = 0.5 ** (elapsed_s / _MISFIT_HALF_LIFE_S)
+    return keep * misfit + (1.0 - keep) * float(np.mean(z**2))

@@ -51,6 +51,26 @@ class StationJson(msgspec.Struct, frozen=True):
     refused: dict[str, int]
 
 
+class HealthJson(msgspec.Struct, frozen=True):
+    """The service; ``status`` is ``ok``, ``waiting`` for the first network epoch, or ``stale``."""
+
+    status: str
+    network: str
+    network_epoch_gpst: str | None
+    network_solved_ago_s: float | None
+    network_epochs: int
+    stations: tuple[str, ...]
+    missing: tuple[str, ...]
+    fixed_share: float | None
+    answers: dict[str, int]
+    refusals: dict[str, int]
+    learned: int
+    queue_depth: int
+    mqtt_connected: bool | None
+    mqtt_dropped: int
+    engine_failures: int
+
+
 def network_status(network: str, solved: NetworkSolved, network_epochs: int) -> NetworkStatusJson:
     """Return the status after a network epoch."""
     return NetworkStatusJson(

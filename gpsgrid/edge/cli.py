@@ -1,0 +1,178 @@
+"""The ``gpsgrid`` command. Commands of other packages come in through the entry points ``gpsgrid.commands``.
+
+What a command does is in a module of its own, imported when the command runs, so that ``gpsgrid --help`` does not pay
+for the engine. An error in the input is one paragraph on standard error and exit code 2, never a traceback.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from stations.errors import GpsgridError
+
+ENTRY_POINTS = "gpsgrid.commands"
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+app = typer.Typer(
+    help="Open network-RTK engine: raw station streams in, centimetre positions out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+NetworkFile = Annotated[Path, typer.Argument(help="network.toml", show_default=False)]
+BrokerUrl = Annotated[
+    str, typer.Option(help="mqtt:// or mqtts:// URL. Default: url in [mqtt] of network.toml, else this machine's.")
+]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Log JSON lines instead of text.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+
+
+@app.callback()
+def common(log_json: LogJson = False, log_level: LogLevel = "info") -> None:
+    """Set up logging for every command."""
+    try:
+        _of("log", "configure_log")(json=log_json, level=log_level)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--log-level") from error
+
+
+@app.command()
+def broker(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for any free one.")] = 1883,
+    bind: Annotated[str, typer.Option(help="Address to listen on; there are no passwords.")] = "127.0.0.1",
+    program: Annotated[
+        Literal["auto", "mosquitto", "amqtt"], typer.Option(help="auto: mosquitto when it is on PATH, else amqtt.")
+    ] = "auto",
+) -> None:
+    """Run an MQTT broker that needs no installation, until Ctrl-C."""
+    _run(_of("broker_command", "run_broker")(port, bind, program, Console(stderr=True)))
+
+
+@app.command()
+def publish(
+    network: NetworkFile,
+    broker: BrokerUrl = "",
+    speed: Annotated[str, typer.Option(help="Seconds of data per second, for instance 1 or 10, or max.")] = "1",
+) -> None:
+    """Publish the recorded observations of a network over MQTT, one message per station and epoch."""
+    count = _run(_of("publish", "publish_network")(network, broker, _speed(speed), Console(stderr=True)))
+    typer.echo(f"{count} messages published", err=True)
+
+
+@app.command()
+def serve(
+    network: NetworkFile,
+    broker: BrokerUrl = "",
+    host: Annotated[str, typer.Option(help="Address that HTTP listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of HTTP; 0 for any free one.")] = 8080,
+    learning: Annotated[
+        Literal["background", "inline", "off"], typer.Option(help="When the field's hyperparameters are learned.")
+    ] = "background",
+) -> None:
+    """Serve positions: station data in over MQTT, questions over HTTP and MQTT."""
+    service_options = _of("service", "ServiceOptions")(learning=learning)
+    options = _of("serve", "ServeOptions")(broker, host, port, service_options)
+    _run(_of("serve", "serve")(network, options))
+
+
+@app.command()
+def warmup() -> None:
+    """Compile the fast kernels and keep them on disk, so that the first start is as quick as any."""
+    started_s = time.monotonic()
+    answer = import_module("gpsgrid.rehearsal").rehearse()
+    typer.echo(f"kernels ready after {time.monotonic() - started_s:.1f} s; rehearsed position: {answer.status}")
+
+
+def load_commands(target: typer.Typer) -> None:
+    """Add the commands that other packages offer; one that cannot be loaded costs a warning, not the others.
+
+    Each entry point is a ``typer.Typer``, added under its name, or a function that is called with the application.
+    """
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda found: found.name):
+        try:
+            offered = entry.load()
+            if isinstance(offered, typer.Typer):
+                target.add_typer(offered, name=entry.name)
+            else:
+                offered(target)
+        except Exception as error:  # noqa: BLE001 - a broken plug-in must not take `gpsgrid serve` with it
+            typer.echo(f"gpsgrid: commands of {entry.name} ({entry.value}) are not available: {error}", err=True)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command line and return the exit status.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+    """
+    try:
+        app(args=arguments, prog_name="gpsgrid", standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except GpsgridError as error:
+        typer.echo(f"gpsgrid: {error}", err=True)
+        return EXIT_BAD_INPUT
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def main() -> None:
+    """Start of the program: one BLAS and OpenMP thread, then the command."""
+    _one_thread()
+    sys.exit(run())
+
+
+def _one_thread() -> None:
+    """Keep numpy to one thread; a second one makes small solves up to sixty times slower.
+
+    The variables are read when numpy is loaded. Where that has happened already, because importing this module
+    imports the package, the program starts once more with them.
+    """
+    missing = [variable for variable in _THREAD_VARIABLES if variable not in os.environ]
+    for variable in missing:
+        os.environ[variable] = "1"
+    if missing and "numpy" in sys.modules:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work gives
+    return asyncio.run(work)
+
+
+def _of(module: str, name: str) -> Callable[..., Any]:
+    """Return something of a module beside this one, imported only now."""
+    found: Callable[..., Any] = getattr(import_module(f"gpsgrid.edge.{module}"), name)
+    return found
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < float("inf"):
+        message = f"{text!r} is no speed; expected a number above 0, for instance 10, or max"
+        raise typer.BadParameter(message, param_hint="--speed")
+    return speed
+
+
+load_commands(app)
+
+if __name__ == "__main__":
+    main()
