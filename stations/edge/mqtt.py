@@ -220,6 +220,10 @@ class MqttLink:
     async def _run(self, first: asyncio.Future[None]) -> None:
         try:
             await self._connect_for_ever(first)
+        except Exception as error:  # a bug; whoever waits for the first connection or for messages gets to see it
+            if first.done():
+                raise
+            first.set_exception(error)
         finally:
             self._arrived.set()  # wakes messages(), which sees that this task is done
 
