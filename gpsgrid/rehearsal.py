@@ -12,7 +12,7 @@ import numpy as np
 from gpsgrid.answer import Answer
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import PayloadArrived, PositionAnswered, PositionAsked, Tick
-from models.reduction import WAVELENGTHS_M, DualFrequency, reduce_epoch
+from models.reduction import MU, WAVELENGTHS_M, DualFrequency, reduce_epoch
 from stations.arrays import FloatArray
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
@@ -27,24 +27,26 @@ from stations.wire.publication import encode_station_epoch
 START_NS = from_calendar(2021, 1, 1, 12)
 _SITES_DEG = {"A": (52.0, 5.0), "B": (52.3, 5.5), "C": (51.8, 5.6), "D": (52.2, 4.6)}
 ROVER_DEG = (52.1, 5.2)
+STEP_NS = 30 * NS_PER_S
+_BUBBLE = (2, 2, 0.3)  # station, row of a satellite, slant delay in metres that no neighbour sees: the field rejects it
 _PLANES, _SLOTS = 6, 5
 _SQRT_A = 5153.65  # half a sidereal day; IS-GPS-200 table 20-II
 _ROUNDS = 4  # of bringing the observations to where the models want them: travel time, then its rate
-_CODE_M, _PHASE_M = 0.1, 0.001  # size of the pattern
+_CODE_M, _PHASE_M = 0.02, 0.001  # size of the pattern
 _LOCK_MS = 60_000
 
 
-def rehearse(epochs: int = 4) -> Answer:
+def rehearse(epochs: int = 10) -> Answer:
     """Run an engine of its own over made-up epochs and return the answer to a query at the end."""
     network = rehearsal_network()
     engine = Engine(EngineConfig(network, None, START_NS))
     host_ns = 0
     for epoch in range(epochs):
-        time_ns = START_NS + epoch * NS_PER_S
-        host_ns = epoch * NS_PER_S
+        time_ns = START_NS + epoch * STEP_NS
+        host_ns = epoch * STEP_NS
         for station, payload in station_payloads(network, time_ns):
             engine.handle(PayloadArrived(station, payload, host_ns))
-    body = rover_body(START_NS + (epochs - 1) * NS_PER_S)
+    body = rover_body(START_NS + (epochs - 1) * STEP_NS)
     outputs = engine.handle(PositionAsked("rehearsal", body, host_ns))
     outputs += engine.handle(Tick(host_ns + 10 * NS_PER_S))
     return next(output.answer for output in outputs if isinstance(output, PositionAnswered))
@@ -88,8 +90,11 @@ def _epoch(position_m: FloatArray, time_ns: int, number: int) -> StationEpoch:
         satellite, code_m = reduced.satellite, reduced.raw.code_m - reduced.code_m
     n = len(satellite)
     pattern = np.sin(np.outer([1.0, 2.0], satellite * 1.7) + 2.3 * number + time_ns / NS_PER_S)
-    phase_m = code_m + _PHASE_M * pattern
-    code_m = code_m + _CODE_M * pattern[::-1]
+    delay_m = np.zeros((2, n))
+    if number == _BUBBLE[0]:
+        delay_m[:, _BUBBLE[1]] = MU * _BUBBLE[2]
+    phase_m = code_m - delay_m + _PHASE_M * pattern
+    code_m = code_m + delay_m + _CODE_M * pattern[::-1]
     return make_epoch(
         time_ns,
         np.tile(satellite, 2),

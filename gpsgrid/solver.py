@@ -122,4 +122,4 @@ def _next_misfit(misfit: float, field: RobustField, elapsed_s: float) -> float:
     if not len(z):
         return misfit
     keep = 0.5 ** (elapsed_s / _MISFIT_HALF_LIFE_S)
-    return keep * misfit + (1.0 - keep) * float(np.mean(z**2))
+    return float(keep * misfit + (1.0 - keep) * np.mean(z**2))

@@ -19,6 +19,7 @@ from stations.constants import (
 )
 from stations.gpstime import NS_PER_WEEK
 from stations.navigation import GpsEphemeris
+from stations.signals import satellite_name
 
 MAX_AGE_S = 4.0 * 3600.0  # |t - toe|: curve fit interval of LNAV is 4 h centred on toe, plus upload delays
 _KEPLER_ROUNDS = 12
@@ -103,6 +104,25 @@ def satellite_states(
         axis=-1,
     )
     return SatelliteState(position_m, clock_s)
+
+
+def implausible(ephemeris: GpsEphemeris) -> str:
+    """Return what is wrong with an orbit that no GPS satellite can have; empty when nothing is.
+
+    A checksum does not protect against a sender's nonsense, and one impossible orbit spoils every position
+    it takes part in. Source: IS-GPS-200 table 20-III (ranges) and the constellation as it is flown.
+    """
+    checks = (
+        ("square root of the semi-major axis", ephemeris.sqrt_a, 5000.0, 5350.0, "sqrt(m)"),
+        ("eccentricity", ephemeris.eccentricity, 0.0, 0.05, ""),
+        ("inclination", ephemeris.i0_rad, 0.7, 1.2, "rad"),
+        ("satellite clock", abs(ephemeris.af0_s), 0.0, 2e-3, "s"),
+    )
+    for name, value, low, high, unit in checks:
+        if not low <= value <= high:
+            satellite = satellite_name(ephemeris.satellite)
+            return f"{satellite}: {name} {value:g} {unit}, expected {low:g} to {high:g}".replace("  ", " ")
+    return ""
 
 
 @dataclass

@@ -176,9 +176,7 @@ def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tupl
     return state, basis, closing
 
 
-def _fix_cycles(
-    policy: NetworkPolicy, state: NetworkState, basis: FloatArray, satellite: IntArray
-) -> NetworkState:
+def _fix_cycles(policy: NetworkPolicy, state: NetworkState, basis: FloatArray, satellite: IntArray) -> NetworkState:
     """Fix the open cycles together; if together they are refused, satellite by satellite, surest first.
 
     One satellite with a biased float solution must not keep all others from being fixed.

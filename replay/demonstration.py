@@ -25,7 +25,8 @@ from stations.wire.phase_aligner import PhaseAligner
 from stations.wire.publication import encode_station_epoch
 from stations.wire.station_messages import ReferencePosition
 
-HEADER = "    time  status    sat        east     north        up    sigma e/n/u mm   latency    age"
+HEADER = "   time status   sat    east  north     up      sigma e/n/u   latency     age"
+LEGEND = "Errors against the true path and sigmas in millimetres; latency is epoch sent to answer received."
 
 _EPHEMERIDES_EVERY_S = 30
 _HTTP_OK = 200
@@ -119,14 +120,13 @@ def error_enu_m(row: TrackRow, true_m: FloatArray) -> FloatArray:
 
 
 def live_line(row: TrackRow, true_m: FloatArray, elapsed_s: float) -> str:
-    """Return the line of one answer, under :data:`HEADER`."""
-    start = f"{elapsed_s:6.0f} s  {row.status:<8} {row.satellites:4d}"
-    end = f"{row.latency_ms:5.0f} ms  {row.age_s:4.1f} s" if math.isfinite(row.age_s) else f"{row.latency_ms:5.0f} ms"
+    """Return the line of one answer, under :data:`HEADER` and no longer than 80 characters when there is a position."""
+    start = f"{elapsed_s:5.0f} s {row.status:<8}{row.satellites:4d} "
     if not row.positioned:
-        return f"{start}  {row.reason}"
-    east, north, up = (f"{round(value * _MM_PER_M):+7d} mm" for value in error_enu_m(row, true_m))
+        return start + row.reason
+    error = "".join(f"{round(value * _MM_PER_M):+7d}" for value in error_enu_m(row, true_m).tolist())
     sigma = "/".join(f"{value * _MM_PER_M:.0f}" for value in row.sd_enu_m)
-    return f"{start}  {east}{north}{up}  {sigma:>16}   {end}"
+    return f"{start}{error}   {sigma:>14} {row.latency_ms:6.0f} ms {row.age_s:5.1f} s"
 
 
 def live_record(row: TrackRow, true_m: FloatArray) -> dict[str, object]:
@@ -157,17 +157,20 @@ def summary_lines(score: Score, first_s: float) -> list[str]:
     """
     first = f"first fix {first_s:.0f} s after the first observation" if math.isfinite(first_s) else "no fix"
     horizontal, vertical, latency = score.horizontal_m, score.vertical_m, score.latency_ms
-    return [
+    lines = [
         f"{score.epochs} answers, one per second, each from a single epoch; {first}",
         f"fixed {score.fixed_percent:.1f} %   centimetre {score.centimetre_percent:.1f} %   wrong {score.wrong_fixes}",
-        f"error of the fixes, horizontal: median {_mm(horizontal.p50)}, 95 % within {_mm(horizontal.p95)}",
-        f"error of the fixes, vertical:   median {_mm(vertical.p50)}, 95 % within {_mm(vertical.p95)}",
-        f"question to answer over HTTP:   median {latency.p50:.0f} ms, 99 % within {latency.p99:.0f} ms",
     ]
+    if score.fixed_percent > 0.0:
+        lines += [
+            f"horizontal error of the fixes: median {_mm(horizontal.p50)}, 95 % within {_mm(horizontal.p95)}",
+            f"vertical error of the fixes:   median {_mm(vertical.p50)}, 95 % within {_mm(vertical.p95)}",
+        ]
+    return [*lines, f"epoch sent to answer received: median {latency.p50:.0f} ms, 99 % within {latency.p99:.0f} ms"]
 
 
 def _mm(value_m: float) -> str:
-    return f"{value_m * _MM_PER_M:.0f} mm" if math.isfinite(value_m) else "unknown"
+    return f"{value_m * _MM_PER_M:.0f} mm"
 
 
 def _number(value: float | None) -> float:

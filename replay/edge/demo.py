@@ -200,7 +200,8 @@ async def _ask(
                 finished.set()
                 if not keep_running:
                     return
-                _summarise(screen, run, [f"still running; the API is documented at {client.base_url}docs; Ctrl-C ends"])
+                docs = client.base_url.join("/docs")
+                _summarise(screen, run, [f"still running, the API is documented at {docs}; Ctrl-C ends it"])
 
 
 async def _network_ready(client: httpx.AsyncClient) -> None:

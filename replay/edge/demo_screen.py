@@ -1,6 +1,7 @@
 """What the demonstration shows: coloured lines and a bar on a terminal, plain lines elsewhere, or JSON lines."""
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from models.rover import RoverStatus
-from replay.demonstration import HEADER, live_line, live_record, summary_lines
+from replay.demonstration import HEADER, LEGEND, live_line, live_record, summary_lines
 from replay.score import Score
 from replay.track import TrackRow
 from stations.arrays import FloatArray
@@ -58,6 +59,7 @@ class Screen:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """Show a bar below the answers; on a terminal only."""
+        self.say(LEGEND)
         if self._as_json or not self._out.is_terminal:
             yield
             return
@@ -75,7 +77,7 @@ class Screen:
             self._print_json(live_record(row, true_m))
             return
         if self._lines % _HEADER_EVERY == 0:
-            self._out.print(HEADER, markup=False, style="bold")
+            self._out.print(Text(HEADER, style="bold"))
         self._lines += 1
         self._fixed += row.claimed
         self._out.print(Text(live_line(row, true_m, elapsed_s), style=_COLORS.get(row.status, "red")))
@@ -92,7 +94,7 @@ class Screen:
             more: Further lines for people.
         """
         if self._as_json:
-            first = round(first_fix_s, 3) if first_fix_s == first_fix_s else None  # noqa: PLR0124 - NaN is not itself
+            first = round(first_fix_s, 3) if math.isfinite(first_fix_s) else None
             self._print_json({"summary": None if score is None else score.as_dict(), "first_fix_s": first})
         self.say("")
         for line in ["no answers"] if score is None else summary_lines(score, first_fix_s):

@@ -103,7 +103,9 @@ def print_replay(
     table.add_row("stations", ", ".join(prepared.recording.station_ids))
     statuses = Counter(str(row.status) for row in rows)
     table.add_row("epochs", f"{len(rows)}: " + ", ".join(f"{count} {name}" for name, count in statuses.most_common()))
-    table.add_row("network epochs", f"{report.network_epochs}; hyperparameters were learned at {report.learned} of them")
+    table.add_row(
+        "network epochs", f"{report.network_epochs}; hyperparameters were learned at {report.learned} of them"
+    )
     for reason, count in report.refused.most_common():
         text = report.first_refusals.get(reason, "")
         table.add_row(f"refused: {reason}", f"{count} inputs" + (f", first: {text}" if text else ""))
@@ -133,7 +135,9 @@ def print_score(console: Console, scored: Score) -> None:
     shares.add_row("wrong fixes", f"{scored.wrong_fixes} ({scored.wrong_fixes_percent:.3f} % of fixes)")
     shares.add_row("mean height error of fixes", _mm(scored.vertical_mean_m))
     ratios = (scored.sigma_ratio_e, scored.sigma_ratio_n, scored.sigma_ratio_u)
-    shares.add_row("error / stated sigma, E N U", "  ".join(f"{ratio:.2f}" for ratio in ratios))
+    shares.add_row(
+        "error / stated sigma, E N U", "  ".join(f"{ratio:.2f}" if np.isfinite(ratio) else "-" for ratio in ratios)
+    )
     console.print(shares)
     spreads = Table("of fixes", *("50 %", "68 %", "95 %", "99 %", "RMS"), title_justify="left")
     spreads.add_row("horizontal", *_spread_mm(scored.horizontal_m))

@@ -28,6 +28,11 @@ def program(request) -> str:
     return request.param
 
 
+def _program(text: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", text]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
 async def _refuses_connections(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -102,7 +107,7 @@ async def test_nothing_is_left_when_the_parent_is_killed(program: str):
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    parent = _program(text)
     try:
         port = int(parent.stdout.readline())
         assert not await _refuses_connections(port)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -301,6 +302,15 @@ async def test_the_server_runs_in_our_loop_and_stops():
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{web.url}/v1/health")
+
+
+async def test_answers_do_not_wait_for_nagle():
+    """Forty milliseconds an answer when forgotten."""
+    async with WebServer(create_app(FakeService(_fixed()))) as web, httpx.AsyncClient() as client:
+        await client.get(f"{web.url}/v1/health")
+        (connection,) = web._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_port_in_use_is_an_error_that_names_it():

@@ -59,7 +59,7 @@ class World:
         rng = self.rng
         self.names = tuple(f"S{k:02d}" for k in range(stations))
         self.azimuth = (2 * np.pi * np.arange(satellites) / satellites + rng.uniform(0, 0.5, satellites)) % (2 * np.pi)
-        self.elevation = rng.uniform(np.radians(20), np.radians(80), satellites)
+        self.elevation = np.arcsin(rng.uniform(np.sin(np.radians(18)), np.sin(np.radians(80)), satellites))
         self.elevation[0] = np.radians(75)
         self.azimuth_rate = rng.uniform(-8e-5, 8e-5, satellites)  # rad/s, as seen from the ground
         self.elevation_rate = rng.uniform(-3e-5, 3e-5, satellites)

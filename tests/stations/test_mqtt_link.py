@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -43,6 +43,12 @@ async def _take(link: MqttLink, count: int) -> list[tuple[str, bytes]]:
     return found
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not condition():  # noqa: ASYNC110 - the link offers no event for what is waited for
+            await asyncio.sleep(0.01)
+
+
 async def test_messages_arrive_once_in_order_and_with_a_time(broker: EmbeddedBroker):
     async with MqttLink(broker.url, "in") as receiver, MqttLink(broker.url, "out") as sender:
         await receiver.subscribe("a/+/rtcm3")
@@ -73,9 +79,7 @@ async def test_what_does_not_fit_the_queue_is_counted_and_the_newest_stays(broke
         await receiver.subscribe("flood")
         for number in range(60):
             await sender.publish("flood", bytes([number]))
-        async with asyncio.timeout(SOON_S):
-            while receiver.received < 60:
-                await asyncio.sleep(0.01)
+        await _until(lambda: receiver.received == 60)
         found = [payload[0] for _, payload in await _take(receiver, 10)]
     assert found == list(range(50, 60))
     assert (receiver.received, receiver.dropped) == (60, 50)
@@ -89,9 +93,7 @@ async def test_the_link_comes_back_after_a_restart_with_its_subscriptions(progra
             await receiver.subscribe("again")
             await sender.publish("again", b"before")
             assert await _take(receiver, 1) == [("again", b"before")]
-        async with asyncio.timeout(SOON_S):
-            while receiver.connected or sender.connected:
-                await asyncio.sleep(0.01)
+        await _until(lambda: not receiver.connected and not sender.connected)
         # Retained, because the sender may be back before the receiver.
         late = asyncio.create_task(sender.publish("again", b"written without a broker", retain=True))
         await asyncio.sleep(0.1)
