@@ -23,8 +23,11 @@ _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
 
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
-DEFAULT_HYPERPARAMETERS = Hyperparameters(station_offset_sd_m=10.0)
-"""Quiet mid-latitude day. Station offsets are free: they also hold the datum of undifferenced ambiguities."""
+DEFAULT_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.25, residual_sd_m=0.05, station_offset_sd_m=10.0)
+"""Before anything is learned: a rough day, 8 mm zenith per 20 km twice, because too smooth a prior makes wrong fixes.
+
+Station offsets are free: they also hold the datum of undifferenced ambiguities.
+"""
 
 
 @dataclass
