@@ -174,6 +174,11 @@ class Engine:
     def _solve(self, epochs: list[NetworkEpoch]) -> list[Output]:
         outputs: list[Output] = []
         for epoch in epochs:
+            if self._snapshots and epoch.time_ns <= self._snapshots[-1].time_ns:
+                # The alignment found that what it closed before came from clocks that were ahead.
+                self._solver.restart()
+                self._snapshots.clear()
+                self._window = LearningWindow()
             snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
             self._ingest.network_time(epoch.time_ns)
             self._snapshots.append(snapshot)

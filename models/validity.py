@@ -11,7 +11,7 @@ from enum import IntFlag
 
 import numpy as np
 
-from models.median_polish import polish
+from models.two_way import two_way_residual
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 
@@ -90,7 +90,7 @@ def test_changes(change: PhaseChange, floor_m: float, slope_m: float) -> IntArra
     flags[trusted & (np.abs(difference - common) > limit)] |= Flag.GEOMETRY_FREE
 
     for band in range(2):
-        residual = polish(change.change_m[band], change.station, change.satellite, trusted)
+        residual = two_way_residual(change.change_m[band], change.station, change.satellite, trusted)
         flags[trusted & (np.abs(residual) > limit)] |= Flag.TIME_DIFFERENCE
     return flags
 

@@ -15,6 +15,8 @@ from stations.gpstime import to_iso
 
 _TICK_NS = 10 * NS_PER_MS  # receivers keep their time tags within a millisecond or so of the round epoch
 _FUTURE_NS = 3600 * NS_PER_S
+_LATELY_NS = 60 * NS_PER_S
+_FAR_NS = 10 * NS_PER_S  # a link that is slower than this delivers nothing of use
 _QUORUM = 3  # with fewer stations heard, nobody can be outvoted
 
 
@@ -66,6 +68,9 @@ class EpochAssembler:
         time_ns = (epoch.time_ns + _TICK_NS // 2) // _TICK_NS * _TICK_NS
         self._last_ns[station] = time_ns
         self._heard_ns[station] = host_ns
+        if time_ns <= self._closed_ns and self._majority_is_late(host_ns):
+            # What was closed came from clocks that are ahead; everybody else must not be late for ever.
+            self._closed_ns = time_ns - _TICK_NS
         if time_ns <= self._closed_ns:
             message = (
                 f"{station}: epoch {to_iso(time_ns)} came after its network epoch was closed "
@@ -121,6 +126,12 @@ class EpochAssembler:
     def deadline_ns(self) -> int | None:
         """Return when :meth:`tick` has something to do, on the host clock; ``None`` when nothing waits."""
         return min((open_.deadline_ns for open_ in self._open.values()), default=None)
+
+    def _majority_is_late(self, host_ns: int) -> bool:
+        """Return whether of the stations heard lately more are behind the last closed epoch than ahead of it."""
+        lately = [s for s, heard_ns in self._heard_ns.items() if host_ns - heard_ns <= _LATELY_NS]
+        late = sum(self._last_ns[station] <= self._closed_ns - _FAR_NS for station in lately)
+        return late > 1 and late > len(lately) - late
 
     def _is_future(self, time_ns: int) -> bool:
         if len(self._last_ns) < _QUORUM:

@@ -142,9 +142,7 @@ def eijs(shared_data):
     """Bodies of a station 164 km from the nearest of ROVN and WSRA, by moment."""
     folder = shared_data / "nl-2021-001"
     station = load_network(folder / "night.toml").network.station("EIJS")
-    rover = load_rover(
-        [folder / station.observations[0]], from_ns=START_NS, to_ns=START_NS + MINUTES * 60 * NS_PER_S
-    )
+    rover = load_rover([folder / station.observations[0]], from_ns=START_NS, to_ns=START_NS + MINUTES * 60 * NS_PER_S)
     return {time_ns: rover.payload(time_ns) for time_ns in rover.times_ns}
 
 

@@ -57,7 +57,7 @@ def test_observations_before_the_first_ephemeris_do_not_fix_a_wrong_calendar(nig
     ephemerides = tools.frames_of(payloads[0][1], only=1019)
     engine.handle(PayloadArrived("DELF", ephemerides, night.moments[1][0]))
     outputs = night.feed(engine, 1, 4)
-    assert _epochs(outputs) == [moment for moment, _ in night.moments[1:4]]
+    assert _epochs(outputs) == [moment for moment, _ in night.moments[:4]]
     assert not [output for output in outputs if isinstance(output, InputRefused)]
 
 

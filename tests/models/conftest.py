@@ -55,6 +55,7 @@ class World:
     moved_m: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        """Draw the truth."""
         stations, satellites = len(self.station_m), len(self.satellites)
         rng = self.rng
         self.names = tuple(f"S{k:02d}" for k in range(stations))
@@ -102,7 +103,7 @@ class World:
         """Advance by one epoch; return time and reduced observations by station."""
         self.index += 1
         time_s = self.index * self.epoch_s
-        time_ns = START_NS + int(round(time_s * 1e9))
+        time_ns = START_NS + round(time_s * 1e9)
         rng = self.rng
         stations, satellites = len(self.station_m), len(self.satellites)
         if self.index:

@@ -1,6 +1,7 @@
 """Broadcast orbits and clocks against RTKLIB 2.4.3 (pyrtklib 0.2.7) on a recorded navigation file."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pyrtklib
@@ -98,7 +99,7 @@ def test_consecutive_issues_agree_to_a_metre_or_two(ours):
         by_satellite.setdefault(eph.satellite, []).append(eph)
     seen = 0
     for issues in by_satellite.values():
-        for old, new in zip(issues, issues[1:], strict=False):
+        for old, new in pairwise(issues):
             if new.toe_ns - old.toe_ns != 7200 * NS_PER_S or old.health or new.health:
                 continue
             middle_ns = old.toe_ns + 3600 * NS_PER_S
@@ -109,7 +110,7 @@ def test_consecutive_issues_agree_to_a_metre_or_two(ours):
     assert seen > 50
 
 
-# ----------------------------------------------------------------------------------------------------------------- store
+# ---------------------------------------------------------------------------------------------------------------- store
 
 
 @pytest.fixture

@@ -74,7 +74,10 @@ def test_unit_is_the_derivative_of_the_range(rng):
     satellite_m = _satellites(receiver_m, rng)
     los = line_of_sight(receiver_m, satellite_m)
     for axis in np.eye(3):
-        step = (line_of_sight(receiver_m + axis, satellite_m).range_m - line_of_sight(receiver_m - axis, satellite_m).range_m) / 2
+        step = (
+            line_of_sight(receiver_m + axis, satellite_m).range_m
+            - line_of_sight(receiver_m - axis, satellite_m).range_m
+        ) / 2
         # The Earth's rotation during the changed flight time: omega * 26 000 km / c = 6e-6.
         np.testing.assert_allclose(step, -los.unit @ axis, rtol=0, atol=1e-5)
 

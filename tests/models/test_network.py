@@ -47,10 +47,10 @@ def _all_right(world, state, info):
     return info.fixed_share == 1.0 and np.abs(_cycle_errors(world, state, info)).max() < 0.02
 
 
-# ---------------------------------------------------------------------------------------------------- independent twin
+# --------------------------------------------------------------------------------------------------- independent twin
 
 
-def _batch(policy, world, steps):
+def _batch(policy, world, steps):  # noqa: PLR0915 - one model, written down in one piece
     """Solve all epochs at once by dense least squares with explicit clocks; return the last epoch's parameters.
 
     Unknowns: ambiguities, and per epoch the zenith delays, the zenith ionospheres and four kinds of clocks of every
@@ -193,7 +193,7 @@ def test_the_clock_free_basis_is_orthonormal_and_annihilates_clocks(rng):
         np.testing.assert_allclose(basis.T @ clocks, 0.0, atol=1e-11)
 
 
-# -------------------------------------------------------------------------------------------------------- prior, layout
+# ------------------------------------------------------------------------------------------------------- prior, layout
 
 
 def test_predict_keeps_the_stationary_prior(make_world):
@@ -289,15 +289,13 @@ def test_reset_forgets_two_ambiguities_and_nothing_else(make_world):
     rows = state.first_arc + 3 * 3 + np.array([1, 2])
     others = np.setdiff1d(np.arange(len(state.mean)), rows)
     np.testing.assert_array_equal(after.mean[others], state.mean[others])
-    np.testing.assert_array_equal(
-        after.covariance[np.ix_(others, others)], state.covariance[np.ix_(others, others)]
-    )
+    np.testing.assert_array_equal(after.covariance[np.ix_(others, others)], state.covariance[np.ix_(others, others)])
     np.testing.assert_array_equal(after.covariance[np.ix_(rows, rows)], np.eye(2) * POLICY.ambiguity_sd_cyc**2)
     assert after.arc_epochs[3] == 0
     assert state.arc_epochs[3] == 5  # the argument is not modified
 
 
-# -------------------------------------------------------------------------------------------------------------- integers
+# ------------------------------------------------------------------------------------------------------------- integers
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -400,7 +398,7 @@ def test_a_single_bad_code_is_rejected(make_world):
     assert _all_right(world, state, info)
 
 
-# ---------------------------------------------------------------------------------------------------- coming and going
+# --------------------------------------------------------------------------------------------------- coming and going
 
 
 def test_station_joins_leaves_and_returns(make_world):
@@ -501,7 +499,7 @@ def test_one_hertz_is_not_thirty_times_more_certain(make_world):
     assert 0.8 < np.median(ratio) < 1.25
 
 
-# ---------------------------------------------------------------------------------------------------------- covariance
+# --------------------------------------------------------------------------------------------------------- covariance
 
 
 def test_covariance_stays_symmetric_and_positive(make_world):

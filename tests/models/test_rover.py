@@ -40,10 +40,14 @@ class Scene:
         self.rover, self.master = rover.rows(rows), master.rows(base_rows)
         column = np.searchsorted(world.satellites, self.rover.satellite)
         count = len(column)
-        slant_m = [world.zenith_ionosphere_m[k, column] * one.slant_factor for k, one in ((1, self.rover), (0, self.master))]
+        slant_m = [
+            world.zenith_ionosphere_m[k, column] * one.slant_factor for k, one in ((1, self.rover), (0, self.master))
+        ]
         self.true_iono_m = slant_m[0] - slant_m[1]
         # Errors of neighbouring satellites are alike: half of the variance is common.
-        covariance = iono_sd_m**2 * (0.5 * np.eye(count) + 0.5) * np.outer(self.rover.slant_factor, self.rover.slant_factor)
+        covariance = (
+            iono_sd_m**2 * (0.5 * np.eye(count) + 0.5) * np.outer(self.rover.slant_factor, self.rover.slant_factor)
+        )
         error_m = np.linalg.cholesky(covariance) @ rng.normal(size=count) if iono_sd_m else np.zeros(count)
         zwd_covariance = np.diag([0.004, 0.002]) ** 2
         zwd_m = world.zwd_m[[1, 0]] + np.diag([0.004, 0.002]) @ rng.normal(size=2)
@@ -88,7 +92,7 @@ def _normalised(solution, truth_m):
     return float(error @ np.linalg.solve(solution.covariance_m2, error))
 
 
-# ------------------------------------------------------------------------------------------------------------- accuracy
+# ------------------------------------------------------------------------------------------------------------ accuracy
 
 
 def test_single_epochs_fix_and_are_right(make_world):
@@ -176,7 +180,7 @@ def test_float_equals_explicit_least_squares(make_world):
     np.testing.assert_allclose(part.mean[3:], expected, rtol=0, atol=1e-5)
 
 
-# ------------------------------------------------------------------------------------------------------------ invariance
+# ----------------------------------------------------------------------------------------------------------- invariance
 
 
 def test_the_order_of_satellites_does_not_matter(make_world, rng):
@@ -222,7 +226,7 @@ def test_clocks_of_rover_and_satellites_do_not_matter(make_world, reduced_with, 
     np.testing.assert_allclose(other.position_m, one.position_m, rtol=0, atol=1e-6)
 
 
-# ---------------------------------------------------------------------------------------------------------------- faults
+# --------------------------------------------------------------------------------------------------------------- faults
 
 
 def _claims_centimetres(solution):

@@ -1,4 +1,4 @@
-"""Median polish with ragged visibility: a common jump of satellites must not become a slip of single arcs."""
+"""Two-way tables with ragged visibility: a common jump of satellites must not become a slip of single arcs."""
 
 import numpy as np
 import pytest

@@ -159,7 +159,7 @@ def test_after_an_outage_of_hours_the_network_comes_back():
     assert complete[-2:] == [START_NS + 7201 * NS_PER_S, START_NS + 7202 * NS_PER_S]
 
 
-# ------------------------------------------------------------------------------------------------------------ properties
+# ----------------------------------------------------------------------------------------------------------- properties
 
 pushes = st.tuples(
     st.just("push"),

@@ -49,7 +49,9 @@ def test_the_table_is_consistent():
         signal_of(Constellation.GPS, "9Z")
 
 
-@pytest.mark.parametrize(("number", "code", "wavelength_m"), [(2, "1C", 0.190294), (10, "2W", 0.244210), (22, "5I", 0.254828)])
+@pytest.mark.parametrize(
+    ("number", "code", "wavelength_m"), [(2, "1C", 0.190294), (10, "2W", 0.244210), (22, "5I", 0.254828)]
+)
 def test_signals_of_rtcm(number, code, wavelength_m):
     """MSM signal numbers of GPS by RTCM 10403.3 table 3.5-91; wavelengths to the micrometre."""
     assert SIGNALS[number].code == code
