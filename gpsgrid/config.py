@@ -14,8 +14,10 @@ from gpsgrid.config_table import ConfigTable
 from stations.antenna_type import antenna_type
 from stations.catalog import Network, Station
 from stations.errors import GpsgridError, Reason
+from stations.stream_address import parse_ntrip_url, parse_stream_url
 
 DEFAULT_PREFIX = "gpsgrid/v1"
+STATION_PLACE = "{id}"  # stands for the station in a topic pattern
 DEFAULT_RESOLUTION = 5
 DEFAULT_DEADLINE_MS = 300
 
@@ -34,10 +36,12 @@ class MqttConfig:
     Attributes:
         url: ``mqtt://`` or ``mqtts://`` URL; empty for the embedded broker.
         prefix: First levels of every topic.
+        station_topic: Pattern of the topics that stations send on, with ``{id}`` as one level; empty for our own.
     """
 
     url: str = ""
     prefix: str = DEFAULT_PREFIX
+    station_topic: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class NetworkConfig:
         grid_resolution: H3 resolution of the cells, 0 to 15.
         align_deadline_ms: How long a network epoch waits for late stations, ms.
         ntrip_urls: NTRIP sources of live stations, by station id.
+        stream_urls: TCP and serial sources of live stations, by station id.
     """
 
     network: Network
@@ -57,10 +62,16 @@ class NetworkConfig:
     grid_resolution: int = DEFAULT_RESOLUTION
     align_deadline_ms: int = DEFAULT_DEADLINE_MS
     ntrip_urls: Mapping[str, str] = field(default_factory=dict)
+    stream_urls: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def topic_pattern(self) -> str:
+        """The topics of stations that have none of their own, with ``{id}`` as one level."""
+        return self.mqtt.station_topic or f"{self.mqtt.prefix}/stations/{STATION_PLACE}/rtcm3"
 
     def topic_of(self, station: Station) -> str:
         """Return the MQTT topic on which a station's RTCM 3 frames arrive."""
-        return station.topic or f"{self.mqtt.prefix}/stations/{station.id}/rtcm3"
+        return station.topic or self.topic_pattern.replace(STATION_PLACE, station.id)
 
 
 def parse_network(data: Mapping[str, object], folder: str) -> Network:
@@ -89,8 +100,8 @@ def parse_config(data: Mapping[str, object], folder: str, source: str = "network
     antennas = network.text("antennas")
     network.finish()
     entries = top.tables("station", required=True)
-    ntrip_urls: dict[str, str] = {}
-    stations = tuple(_station(entry, antennas=antennas, ntrip_urls=ntrip_urls) for entry in entries)
+    live = _LiveUrls()
+    stations = tuple(_station(entry, antennas=antennas, live=live) for entry in entries)
     counts = Counter(station.id for station in stations if station.id)
     errors.extend(f"station id {key!r} is used {count} times" for key, count in counts.items() if count > 1)
     mqtt = _mqtt(top.table("mqtt"))
@@ -106,9 +117,16 @@ def parse_config(data: Mapping[str, object], folder: str, source: str = "network
         plural = "s" if len(errors) > 1 else ""
         message = f"{source} has {len(errors)} mistake{plural}:{listing}"
         raise GpsgridError(Reason.BAD_CONFIG, message, file=source, errors=errors)
-    return NetworkConfig(
-        Network(name, frame, epoch, stations, navigation, antennas, folder), mqtt, resolution, deadline_ms, ntrip_urls
-    )
+    network_of_file = Network(name, frame, epoch, stations, navigation, antennas, folder)
+    return NetworkConfig(network_of_file, mqtt, resolution, deadline_ms, live.ntrip, live.stream)
+
+
+@dataclass(frozen=True)
+class _LiveUrls:
+    """Sources of live stations, by station id; filled while the stations are read."""
+
+    ntrip: dict[str, str] = field(default_factory=dict)
+    stream: dict[str, str] = field(default_factory=dict)
 
 
 def _frame(network: ConfigTable) -> str:
@@ -120,7 +138,7 @@ def _frame(network: ConfigTable) -> str:
     return network.text("frame", required=True)
 
 
-def _station(entry: ConfigTable, *, antennas: str, ntrip_urls: dict[str, str]) -> Station:
+def _station(entry: ConfigTable, *, antennas: str, live: _LiveUrls) -> Station:
     name = entry.text("id", required=True)
     if name:
         entry.name = repr(name)
@@ -136,15 +154,25 @@ def _station(entry: ConfigTable, *, antennas: str, ntrip_urls: dict[str, str]) -
     topic = entry.text("topic")
     if any(character in topic for character in "+#\0") or topic.startswith("/"):
         entry.error("topic", f"is {topic!r}; expected a topic without '+', '#' and leading '/'")
-    url = entry.text("ntrip", secret=True)
-    if url and not url.startswith(("ntrip://", "ntrips://")):
-        entry.error("ntrip", "does not start with 'ntrip://'; expected ntrip://user:password@host:2101/MOUNT")
-    if url and topic:
-        entry.error("ntrip", "and topic are both given; a station has one live source")
-    if url:
-        ntrip_urls[name] = url
+    _live_urls(entry, name, topic, live)
     entry.finish()
     return Station(name, position_m, antenna, serial, height_m, observations, topic)
+
+
+def _live_urls(entry: ConfigTable, name: str, topic: str, live: _LiveUrls) -> None:
+    given = ["topic"] if topic else []
+    for key, urls, parse in (("ntrip", live.ntrip, parse_ntrip_url), ("stream", live.stream, parse_stream_url)):
+        url = entry.text(key, secret=True)
+        if not url:
+            continue
+        urls[name] = url
+        try:
+            parse(url)
+        except GpsgridError as error:
+            entry.error(key, str(error).removeprefix("the URL "))
+        if given:
+            entry.error(key, f"and {given[-1]} are both given; a station has one live source")
+        given.append(key)
 
 
 def _position(entry: ConfigTable) -> tuple[float, float, float]:
@@ -169,5 +197,28 @@ def _mqtt(table: ConfigTable) -> MqttConfig:
     prefix = table.text("prefix", DEFAULT_PREFIX)
     if not prefix or any(character in prefix for character in "+#\0") or prefix != prefix.strip("/"):
         table.error("prefix", f"is {prefix!r}; expected topic levels without '+', '#' and outer '/'")
+    pattern = table.text("station_topic")
+    wrong = _wrong_pattern(pattern, prefix) if pattern else ""
+    if wrong:
+        table.error("station_topic", f"is {pattern!r}; {wrong}")
     table.finish()
-    return MqttConfig(url, prefix)
+    return MqttConfig(url, prefix, pattern)
+
+
+def _wrong_pattern(pattern: str, prefix: str) -> str:
+    """Return what is wrong with a pattern of station topics, or nothing."""
+    levels = pattern.split("/")
+    if any(character in pattern for character in "+#\0") or pattern != pattern.strip("/"):
+        return "expected a topic without '+', '#' and outer '/', for instance 'rtcm/{id}/raw'"
+    if levels.count(STATION_PLACE) != 1 or "{" in pattern.replace(STATION_PLACE, ""):
+        return "expected {id} as exactly one of its levels, for instance 'rtcm/{id}/raw'"
+    for ours in ("status", "stations/+/status", "clients/+/query", "clients/+/answer"):
+        taken = f"{prefix}/{ours}".split("/")
+        if len(taken) == len(levels) and all(map(_meet, levels, taken)):
+            return f"it covers {prefix}/{ours}, where something else is said; choose another"
+    return ""
+
+
+def _meet(level: str, other: str) -> bool:
+    """Return whether one topic can have both levels, that of a pattern and that of a filter."""
+    return level in {STATION_PLACE, other} or other == "+"

@@ -152,9 +152,7 @@ class Engine:
         epochs, refused = self._ingest.push(event.station, event.payload)
         outputs.extend(self._refused(event.station, one.reason, one.text) for one in refused)
         for epoch in epochs:
-            health = self.health.stations[event.station]
-            health.epochs += 1
-            health.last_epoch_ns = max(health.last_epoch_ns, epoch.time_ns)
+            self.health.stations[event.station].heard(epoch.time_ns)
             try:
                 closed = self._assembler.push(event.station, epoch, event.host_ns)
             except GpsgridError as error:

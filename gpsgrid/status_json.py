@@ -35,6 +35,7 @@ class StationStatusJson(msgspec.Struct, frozen=True):
     last_epoch_gpst: str | None
     epochs: int
     refused: dict[str, int]
+    missed_epochs: int = 0
 
 
 class StationJson(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class StationJson(msgspec.Struct, frozen=True):
     last_epoch_gpst: str | None
     epochs: int
     refused: dict[str, int]
+    missed_epochs: int = 0
 
 
 class HealthJson(msgspec.Struct, frozen=True):
@@ -100,6 +102,7 @@ def station_status(station_id: str, health: StationHealth, solved: NetworkSolved
         to_iso(health.last_epoch_ns) if health.last_epoch_ns else None,
         health.epochs,
         {str(reason): count for reason, count in sorted(health.refused.items())},
+        health.missed,
     )
 
 
@@ -116,4 +119,5 @@ def station_document(station: Station, health: Health, solved: NetworkSolved | N
         status.last_epoch_gpst,
         status.epochs,
         status.refused,
+        status.missed_epochs,
     )

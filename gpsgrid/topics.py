@@ -5,7 +5,7 @@ The layout below the prefix is a public contract. A station with a topic of its 
 
 from dataclasses import dataclass, field
 
-from gpsgrid.config import NetworkConfig
+from gpsgrid.config import STATION_PLACE, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,19 @@ class Topics:
     Attributes:
         prefix: First levels of every topic of ours.
         own: Station ids by the topics that ``network.toml`` gives them.
+        station_pattern: Topics of all other stations, with ``{id}`` as one level; empty for the standard ones.
     """
 
     prefix: str
     own: dict[str, str] = field(default_factory=dict)
+    station_pattern: str = ""
 
     @property
     def filters(self) -> tuple[str, ...]:
         """What a service subscribes to: all stations, also unknown ones, so that those are refused by name."""
-        standard = (f"{self.prefix}/stations/+/rtcm3", f"{self.prefix}/clients/+/query")
+        standard = (self._pattern.replace(STATION_PLACE, "+"), f"{self.prefix}/clients/+/query")
         # A topic that the pattern covers already would be delivered twice.
-        return standard + tuple(topic for topic in self.own if self._level(topic, "stations", "rtcm3") is None)
+        return standard + tuple(topic for topic in self.own if self._station(topic) is None)
 
     @property
     def network_status(self) -> str:
@@ -62,22 +64,30 @@ class Topics:
         """Return what arrives on a topic; ``None`` for a topic that we did not ask for."""
         if topic in self.own:
             return StationData(self.own[topic])
-        station = self._level(topic, "stations", "rtcm3")
+        station = self._station(topic)
         if station is not None:
             return StationData(station)
-        client = self._level(topic, "clients", "query")
+        client = _level(topic, f"{self.prefix}/clients/", "/query")
         return None if client is None else ClientQuery(client)
 
-    def _level(self, topic: str, kind: str, what: str) -> str | None:
-        start, end = f"{self.prefix}/{kind}/", f"/{what}"
-        if not (topic.startswith(start) and topic.endswith(end)) or len(topic) <= len(start) + len(end):
-            return None
-        name = topic[len(start) : -len(end)]
-        return None if "/" in name else name
+    @property
+    def _pattern(self) -> str:
+        return self.station_pattern or f"{self.prefix}/stations/{STATION_PLACE}/rtcm3"
+
+    def _station(self, topic: str) -> str | None:
+        start, _, end = self._pattern.partition(STATION_PLACE)
+        return _level(topic, start, end)
+
+
+def _level(topic: str, start: str, end: str) -> str | None:
+    """Return the one level between start and end of a topic."""
+    if not (topic.startswith(start) and topic.endswith(end)) or len(topic) <= len(start) + len(end):
+        return None
+    name = topic[len(start) : len(topic) - len(end)]
+    return None if "/" in name else name
 
 
 def topics_of(config: NetworkConfig) -> Topics:
     """Return the topics of a configuration."""
-    return Topics(
-        config.mqtt.prefix, {station.topic: station.id for station in config.network.stations if station.topic}
-    )
+    own = {station.topic: station.id for station in config.network.stations if station.topic}
+    return Topics(config.mqtt.prefix, own, config.topic_pattern)

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     UNSUPPORTED_SIGNAL = "unsupported_signal"
     OVERSIZED = "oversized"
     BROKER_UNREACHABLE = "broker_unreachable"
+    STREAM_UNREACHABLE = "stream_unreachable"
+    STREAM_REFUSED = "stream_refused"
     QUEUE_FULL = "queue_full"
 
 

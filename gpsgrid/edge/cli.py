@@ -67,7 +67,7 @@ def publish(
     broker: BrokerUrl = "",
     speed: Annotated[str, typer.Option(help="Seconds of data per second, for instance 1 or 10, or max.")] = "1",
 ) -> None:
-    """Publish the recorded observations of a network over MQTT, one message per station and epoch."""
+    """Publish live streams (NTRIP, TCP, serial) and recorded files over MQTT, one message per station and epoch."""
     count = _run(_of("publish", "publish_network")(network, broker, _speed(speed), Console(stderr=True)))
     typer.echo(f"{count} messages published", err=True)
 

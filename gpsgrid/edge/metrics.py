@@ -64,6 +64,8 @@ class Metrics:
                 yield _gauge("loo_z_rms", "RMS of leave-one-out residuals over sigmas", health.solved.loo_z_rms)
         epochs = {name: station.epochs for name, station in engine.stations.items()}
         yield _counter("station_epochs", "Epochs of a station", "station", epochs)
+        missed = {name: station.missed for name, station in engine.stations.items()}
+        yield _counter("station_missed_epochs", "Epochs lost between those that came", "station", missed)
         streaming = GaugeMetricFamily("gpsgrid_station_streaming", "Took part in the last epoch", labels=["station"])
         for name, station in engine.stations.items():
             streaming.add_metric([name], float(station_status(name, station, health.solved).state == "streaming"))

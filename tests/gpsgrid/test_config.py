@@ -273,3 +273,61 @@ def test_shared_networks_are_valid(shared_data):
     assert len(paths) >= 6
     for path in paths:
         assert len(load_network(path).network.stations) >= 5
+
+
+# ---- live sources and topic patterns
+
+
+def test_streams_and_topic_patterns_are_read():
+    data = document()
+    del data["station"][2]["ntrip"]
+    data["station"][2]["stream"] = "tcp://receiver:9000"
+    data["mqtt"]["station_topic"] = "rtcm/{id}/raw"
+    config = parse_config(data, ".")
+    assert config.stream_urls == {"ROVN-2": "tcp://receiver:9000"}
+    assert config.ntrip_urls == {}
+    topics = [config.topic_of(station) for station in config.network.stations]
+    assert topics == ["rtcm/DELF/raw", "raw/zegv", "rtcm/ROVN-2/raw"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("ntrip", "ntrip://u:hunter2@host", "ntrip names no mountpoint"),
+        ("ntrip", "ntrip://u:hunter2@host:x/M", "ntrip has a port that is not a number"),
+        ("stream", "udp://host:1", "stream does not start with 'tcp://' or 'serial://'"),
+        ("stream", "tcp://host", "stream names no port"),
+        ("stream", 5, "stream is (a whole number); expected text"),
+        ("stream", "tcp://host:1", "stream and ntrip are both given"),
+    ],
+)
+def test_wrong_sources_are_named_without_passwords(key: str, value: object, expected: str):
+    data = document()
+    data["station"][2][key] = value
+    errors = mistakes(data)
+    assert any(error.startswith(f"[station] 'ROVN-2': {expected}") for error in errors), errors
+    assert "hunter2" not in str(errors)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("rtcm/raw", "expected {id} as exactly one of its levels"),
+        ("rtcm/{id}/{id}", "expected {id} as exactly one of its levels"),
+        ("rtcm/st-{id}/raw", "expected {id} as exactly one of its levels"),
+        ("rtcm/{id}/{net}", "expected {id} as exactly one of its levels"),
+        ("/rtcm/{id}", "without '+', '#' and outer '/'"),
+        ("rtcm/+/{id}", "without '+', '#' and outer '/'"),
+        ("test/v1/stations/{id}/status", "covers test/v1/stations/+/status"),
+        ("test/v1/clients/{id}/query", "covers test/v1/clients/+/query"),
+        ("test/v1/{id}/me/answer", "covers test/v1/clients/+/answer"),
+        ("test/v1/{id}", "covers test/v1/status"),
+        (3, "expected text"),
+    ],
+)
+def test_wrong_topic_patterns_are_refused(pattern: object, expected: str):
+    data = document()
+    data["mqtt"]["station_topic"] = pattern
+    (error,) = mistakes(data)
+    assert error.startswith("[mqtt]: station_topic")
+    assert expected in error

@@ -35,7 +35,7 @@ from gpsgrid.topics import ClientQuery, StationData, topics_of
 from models.field.kernels import Hyperparameters
 from models.rover import RoverStatus
 from stations.catalog import Network, Station
-from stations.constants import NS_PER_MS
+from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import MqttLink
 from stations.errors import Reason
 from stations.gpstime import from_calendar
@@ -410,6 +410,43 @@ def test_topics_mean_what_they_say():
     assert topics.meaning(topics.query("me")) == ClientQuery("me")
     strange = ["", PREFIX, f"{PREFIX}/stations//rtcm3", f"{PREFIX}/stations/rtcm3", f"{PREFIX}/stations/A/B/rtcm3"]
     assert [topics.meaning(topic) for topic in strange] == [None] * 5
+
+
+def test_topic_patterns_of_others_mean_what_they_say():
+    config = _config(A="", B="elsewhere/b", C="rtcm/seventh/raw")
+    topics = topics_of(replace(config, mqtt=replace(config.mqtt, station_topic="rtcm/{id}/raw")))
+    assert topics.filters == ("rtcm/+/raw", f"{PREFIX}/clients/+/query", "elsewhere/b")
+    assert topics.meaning("rtcm/A/raw") == StationData("A")
+    assert topics.meaning("rtcm/seventh/raw") == StationData("C")
+    assert topics.meaning("elsewhere/b") == StationData("B")
+    assert topics.meaning(topics.query("me")) == ClientQuery("me")
+    strange = [f"{PREFIX}/stations/A/rtcm3", "rtcm//raw", "rtcm/raw", "rtcm/A/B/raw", "rtcm/A"]
+    assert [topics.meaning(topic) for topic in strange] == [None] * 5
+
+
+def _missed(*seconds: float) -> tuple[int, float]:
+    health = StationHealth()
+    for second in seconds:
+        health.heard(START_NS + round(second * NS_PER_S))
+    return health.missed, health.interval_ns / NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("seconds", "missed", "interval_s"),
+    [
+        ((0, 1, 2, 3), 0, 1.0),
+        ((0, 1, 2, 5, 6), 2, 1.0),
+        ((0, 1, 2, 2, 1, 3), 0, 1.0),  # twice, and late
+        ((0, 0.2, 0.4, 1.0), 2, 0.2),
+        ((0, 1.001, 2, 2.999, 5), 1, 0.999),  # a clock that is steered
+        ((0, 1, 2, 2 + 7200, 2 + 7201), 0, 1.0),  # off for two hours
+        ((0, 2, 4, 6, 7, 8, 9), 0, 1.0),  # began with losses
+        ((0, 1, 2, *range(4, 30, 2)), 9, 2.0),  # half of it lost, until that looks like the rate
+        ((7,), 0, 0.0),
+    ],
+)
+def test_lost_epochs_are_counted_by_the_stations_own_interval(seconds, missed: int, interval_s: float):
+    assert _missed(*seconds) == (missed, pytest.approx(interval_s))
 
 
 # ---- the real engine
