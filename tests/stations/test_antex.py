@@ -68,7 +68,7 @@ def test_own_calibration_goes_before_that_of_the_type():
         ("TRM29659.0O     NONE", "", "'TRM29659.00     NONE'"),
         ("LEIAR25.R4      LEIT", "1", "'LEIAR25.R4      LEIT' serial '726690'"),
         ("AOAD/M_T        NONE", "", "nearest are:"),
-        ("", "", "nearest are: 2 other antennas"),
+        ("", "", "nearest are: 'LEIAR25.R4      LEIT' serial '726690', 'TRM29659.00     NONE'"),
     ],
 )
 def test_nothing_is_taken_in_place_of_an_unknown_antenna(kind, serial, nearest):
