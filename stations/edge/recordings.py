@@ -25,6 +25,7 @@ _USABLE_NS = 4 * 3600 * NS_PER_S  # an ephemeris serves for four hours
 _CALIBRATED = ("G01", "G02")  # ANTEX frequencies that are used
 _BANDS_HZ = (FREQUENCY_L1_HZ, FREQUENCY_L2_HZ)
 _NO_ANTENNA = "NONE"
+_SYSTEMS = "G"  # what the engine solves so far; the readers know all systems
 
 
 def load_recording(
@@ -86,7 +87,7 @@ def load_station(network: Network, station: Station) -> RinexObservations:
         )
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, station=station.id)
     paths = expand_paths(station.observations, network.folder, who)
-    observations = load_observations(paths, who)
+    observations = load_observations(paths, who, _SYSTEMS)
     _check_dual_frequency(observations, f"{', '.join(map(str, paths))} ({who})")
     return observations
 
@@ -129,7 +130,7 @@ def load_rover(
     """
     found = expand_paths(map(str, paths), referred_by="the rover")
     name = ", ".join(map(str, found))
-    observations = load_observations(found, "the rover")
+    observations = load_observations(found, "the rover", _SYSTEMS)
     _check_dual_frequency(observations, name)
     if antenna is None:
         antenna = "" if observations.antenna.split()[:1] == [_NO_ANTENNA] else observations.antenna

@@ -47,7 +47,7 @@ def get_bits(data: Bytes, at: int, width: int) -> int:
 def get_signed(data: Bytes, at: int, width: int) -> int:
     """Return ``width`` (at most 32) bits at bit ``at`` as a two's complement integer."""
     value = get_bits(data, at, width)
-    return value - ((value >> (width - 1)) << width)
+    return value - ((value >> (width - 1)) << width) if width else 0
 
 
 @njit(cache=True, nogil=True)
@@ -68,18 +68,18 @@ def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> Int
         start: First bit after the cell mask.
         satellites: Number of satellites.
         cells: Number of cells.
-        layout: Row of ``LAYOUT_ROWS``, shape ``(10,)``.
+        layout: Row of ``LAYOUT_ROWS``, shape ``(12,)``.
     """
     starts = np.empty(END + 1, dtype=np.int64)
     starts[WHOLE] = start
-    starts[EXTENDED] = starts[WHOLE] + satellites * 8
+    starts[EXTENDED] = starts[WHOLE] + satellites * layout[10]
     starts[MODULO] = starts[EXTENDED] + satellites * layout[0]
     starts[RATE] = starts[MODULO] + satellites * ROUGH_BITS
     starts[CODE] = starts[RATE] + satellites * layout[1]
     starts[PHASE] = starts[CODE] + cells * layout[2]
     starts[LOCK] = starts[PHASE] + cells * layout[4]
     starts[HALF] = starts[LOCK] + cells * layout[6]
-    starts[CN0] = starts[HALF] + cells
+    starts[CN0] = starts[HALF] + cells * layout[11]
     starts[FINE_RATE] = starts[CN0] + cells * layout[7]
     starts[END] = starts[FINE_RATE] + cells * layout[9]
     return starts
@@ -88,7 +88,7 @@ def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> Int
 @njit(cache=True, nogil=True)
 def lock_ms_from(indicator: int, width: int) -> int:
     """Return ``msm_fields.lock_ms_of``, compiled."""
-    if width == _DF402_BITS:
+    if width <= _DF402_BITS:
         return 32 << (indicator - 1) if indicator > 0 else 0
     if indicator < _DF407_SINGLE:
         return indicator
@@ -101,6 +101,8 @@ def lock_ms_from(indicator: int, width: int) -> int:
 @njit(cache=True, nogil=True)
 def lock_indicator_from(lock_ms: int, width: int) -> int:
     """Return ``msm_fields.lock_indicator_of``, compiled and without a search through all indicators."""
+    if width == 0:
+        return 0
     if width == _DF402_BITS:
         indicator = 0
         while indicator < _DF402_LAST and lock_ms >= 32 << indicator:
