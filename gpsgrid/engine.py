@@ -39,6 +39,7 @@ from stations.catalog import Network
 from stations.constants import NS_PER_MS
 from stations.errors import GpsgridError, Reason
 
+_SAME_EPOCH_NS = 5 * NS_PER_MS  # a rover's time tag differs from the round epoch by its clock
 _KEPT_SNAPSHOTS = 10
 _KEPT_FIELDS = 256
 _CELL_STATIONS = 12
@@ -107,11 +108,17 @@ class Engine:
 
     def handle(self, event: Event) -> list[Output]:
         """Take in one event; return what follows from it, in order."""
+        outputs: list[Output]
         match event:
             case PayloadArrived():
                 outputs = self._payload(event)
             case Tick():
-                outputs = self._solve(self._assembler.tick(event.host_ns))
+                closed = self._assembler.tick(event.host_ns)
+                outputs = [
+                    self._refused(str(error.facts["station"]), error.reason, str(error))
+                    for error in self._assembler.take_refusals()
+                ]
+                outputs += self._solve(closed)
                 outputs += self._answer_waiting(event.host_ns)
             case PositionAsked():
                 outputs = self._asked(event)
@@ -167,6 +174,11 @@ class Engine:
     def _solve(self, epochs: list[NetworkEpoch]) -> list[Output]:
         outputs: list[Output] = []
         for epoch in epochs:
+            if self._snapshots and epoch.time_ns <= self._snapshots[-1].time_ns:
+                # The alignment found that what it closed before came from clocks that were ahead.
+                self._solver.restart()
+                self._snapshots.clear()
+                self._window = LearningWindow()
             snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
             self._ingest.network_time(epoch.time_ns)
             self._snapshots.append(snapshot)
@@ -186,23 +198,23 @@ class Engine:
             frame, epoch = config.network.frame, config.network.epoch
             return [self._answered(refusal(event.request, error.reason, str(error), 0, frame, epoch))]
         snapshot = self.snapshot
-        if snapshot is not None and request.epoch.time_ns <= snapshot.time_ns + 5 * NS_PER_MS:
+        if snapshot is not None and request.epoch.time_ns <= snapshot.time_ns + _SAME_EPOCH_NS:
             return [self._answer(request)]
         self._waiting.append(_Waiting(request, event.host_ns + config.query_wait_ns))
         return []
 
     def _answer_waiting(self, host_ns: int) -> list[Output]:
         newest_ns = self._snapshots[-1].time_ns if self._snapshots else -1
-        ready = [
-            waiting
-            for waiting in self._waiting
-            if waiting.request.epoch.time_ns <= newest_ns + 5 * NS_PER_MS or waiting.deadline_ns <= host_ns
-        ]
-        self._waiting = [waiting for waiting in self._waiting if waiting not in ready]
+        ready: list[_Waiting] = []
+        still: list[_Waiting] = []
+        for waiting in self._waiting:
+            served = waiting.request.epoch.time_ns <= newest_ns + _SAME_EPOCH_NS
+            (ready if served or waiting.deadline_ns <= host_ns else still).append(waiting)
+        self._waiting = still
         return [self._answer(waiting.request) for waiting in ready]
 
     def _answer(self, request: RoverRequest) -> PositionAnswered:
-        usable = [s for s in self._snapshots if s.time_ns <= request.epoch.time_ns + 5 * NS_PER_MS]
+        usable = [s for s in self._snapshots if s.time_ns <= request.epoch.time_ns + _SAME_EPOCH_NS]
         snapshot = usable[-1] if usable else (self._snapshots[0] if self._snapshots else None)
         network = self.config.network
         if snapshot is None:
@@ -210,7 +222,12 @@ class Engine:
             return self._answered(
                 refusal(request.name, Reason.NO_NETWORK, text, request.epoch.time_ns, network.frame, network.epoch)
             )
-        return self._answered(answer_rover(Service(self.config.query, network, snapshot, self._posterior), request))
+        try:
+            answer = answer_rover(Service(self.config.query, network, snapshot, self._posterior), request)
+        except GpsgridError as error:  # an antenna without a calibration for one of the frequencies
+            time_ns = request.epoch.time_ns
+            answer = refusal(request.name, error.reason, str(error), time_ns, network.frame, network.epoch)
+        return self._answered(answer)
 
     def _answered(self, answer: Answer) -> PositionAnswered:
         self.health.answers[str(answer.status)] += 1

@@ -6,13 +6,24 @@ the network epochs themselves, so recordings of any year replay without a word a
 
 from dataclasses import dataclass, field
 
-from models.ephemeris import EphemerisStore
+from models.ephemeris import EphemerisStore, implausible
 from stations.constants import NS_PER_S, SECONDS_PER_DAY
 from stations.epoch import StationEpoch
 from stations.errors import Reason
 from stations.feed import EphemerisReceived, EpochReceived, Feed, Refused
 
 _SYNCHRONISE_BEYOND_NS = SECONDS_PER_DAY * NS_PER_S
+
+
+_HELD_BYTES = 1 << 18  # per station, while the calendar is not known: a minute of a busy receiver
+
+
+@dataclass
+class _Unsynchronised:
+    """A station's bytes while the week is not known: looked through by a scout, and kept for the real feed."""
+
+    scout: Feed
+    held: bytes = b""
 
 
 @dataclass
@@ -29,36 +40,68 @@ class Ingest:
     synchronised: bool = False
     ephemerides: EphemerisStore = field(default_factory=EphemerisStore)
     _feeds: dict[str, Feed] = field(default_factory=dict)
+    _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
 
     def push(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
-        """Take in bytes of a station; return its complete epochs and what was refused."""
+        """Take in bytes of a station; return its complete epochs and what was refused.
+
+        Until the first ephemeris has been heard, from any station and however its bytes are cut, the bytes
+        wait; then they are decoded with the right week.
+        """
+        reported: list[Refused] = []
+        waiting = self._waiting.get(station)
         if not self.synchronised:
-            self._synchronise(payload)
+            waiting = self._waiting.setdefault(station, _Unsynchronised(Feed(station)))
+            self.synchronised, reported = self._synchronise(waiting, payload)
+            waiting.held = (waiting.held + payload)[-_HELD_BYTES:]
+            payload = b""
+        if not self.synchronised:
+            return [], reported
         epochs: list[StationEpoch] = []
-        refused: list[Refused] = []
-        feed = self._feeds.setdefault(station, Feed(station))
-        for event in feed.push(payload, self.near_ns):
-            if isinstance(event, EpochReceived):
-                epochs.append(event.epoch)
-            elif isinstance(event, EphemerisReceived):
-                self.ephemerides.add(event.ephemeris)
-            elif isinstance(event, Refused):
-                refused.append(event)
-        if epochs and not len(self.ephemerides):
-            text = f"{station}: observations, but no ephemeris has been heard from any station; send RTCM 1019"
-            refused.append(Refused(Reason.NO_NAVIGATION, text))
-        return epochs, refused
+        if waiting is not None:
+            # The scout has reported what is wrong with these frames; orbits are judged only here.
+            epochs, known = self._decode(station, waiting.held)
+            reported += [one for one in known if one.reason is Reason.IMPOSSIBLE_EPHEMERIS]
+            del self._waiting[station]
+        more, refused = self._decode(station, payload)
+        return epochs + more, reported + refused
 
     def network_time(self, time_ns: int) -> None:
         """Follow the network epochs."""
         self.near_ns = time_ns
 
-    def _synchronise(self, payload: bytes) -> None:
-        """Take the coarse time from the first ephemeris in a payload, which a scratch feed looks for."""
-        for event in Feed("").push(payload, self.near_ns):
-            if isinstance(event, EphemerisReceived):
+    def _decode(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
+        epochs: list[StationEpoch] = []
+        refused: list[Refused] = []
+        for event in self._feeds.setdefault(station, Feed(station)).push(payload, self.near_ns):
+            if isinstance(event, EpochReceived):
+                epochs.append(event.epoch)
+            elif isinstance(event, EphemerisReceived):
+                wrong = implausible(event.ephemeris)
+                if wrong:
+                    refused.append(Refused(Reason.IMPOSSIBLE_EPHEMERIS, f"{station}: {wrong}; it is not used"))
+                else:
+                    self.ephemerides.add(event.ephemeris)
+            elif isinstance(event, Refused):
+                refused.append(event)
+        return epochs, refused
+
+    def _synchronise(self, waiting: _Unsynchronised, payload: bytes) -> tuple[bool, list[Refused]]:
+        """Let the scout look for the first ephemeris; return whether it found one, and what it could not use."""
+        found = False
+        refused: list[Refused] = []
+        for event in waiting.scout.push(payload, self.near_ns):
+            if isinstance(event, EphemerisReceived) and not found and not implausible(event.ephemeris):
                 toe_ns = event.ephemeris.toe_ns
                 if abs(toe_ns - self.near_ns) > _SYNCHRONISE_BEYOND_NS:
                     self.near_ns = toe_ns
-                self.synchronised = True
-                return
+                found = True
+            elif isinstance(event, EpochReceived) and not found:
+                text = (
+                    f"{waiting.scout.station_id}: observations, but no ephemeris has been heard from any station; "
+                    f"send RTCM 1019"
+                )
+                refused.append(Refused(Reason.NO_NAVIGATION, text))
+            elif isinstance(event, Refused):
+                refused.append(event)
+        return found, refused

@@ -10,9 +10,10 @@ from stations.arrays import FloatArray
 from stations.constants import NS_PER_S
 
 _SAMPLE_NS = 300 * NS_PER_S  # further apart than the residual field remembers
+_EARLY_SAMPLE_NS = 60 * NS_PER_S  # until the first window is full: some knowledge soon beats independent samples
 _SAMPLES = 12
 _FEWEST = 3
-_FIRST_NS = 900 * NS_PER_S
+_FIRST_NS = 300 * NS_PER_S
 _EVERY_NS = 1800 * NS_PER_S
 _SETTLED_SHARE = 0.5  # of the double differences; float ambiguities would teach the filter's own prior
 
@@ -24,19 +25,25 @@ class LearningWindow:
     _samples: deque[tuple[int, FieldObservations, FloatArray, FloatArray]] = field(
         default_factory=lambda: deque(maxlen=_SAMPLES)
     )
+    _start_ns: int = -1
     _due_ns: int = -1
 
     def push(self, snapshot: Snapshot) -> LearningDue | None:
         """Take in a snapshot; return the window when somebody should learn from it now."""
         time_ns = snapshot.time_ns
-        if self._due_ns < 0:
-            self._due_ns = time_ns + _FIRST_NS
+        if self._start_ns < 0:
+            self._start_ns, self._due_ns = time_ns, time_ns + _FIRST_NS
+        full = len(self._samples) == _SAMPLES
         last_ns = self._samples[-1][0] if self._samples else time_ns - _SAMPLE_NS
-        if time_ns - last_ns >= _SAMPLE_NS and snapshot.info.fixed_share >= _SETTLED_SHARE:
+        if (
+            time_ns - last_ns >= (_SAMPLE_NS if full else _EARLY_SAMPLE_NS)
+            and snapshot.info.fixed_share >= _SETTLED_SHARE
+        ):
             weights = snapshot.field.weight * snapshot.delays.fixed
             self._samples.append((time_ns, snapshot.observations, snapshot.scales, weights))
         if time_ns < self._due_ns or len(self._samples) < _FEWEST:
             return None
-        self._due_ns = time_ns + _EVERY_NS
+        # 5, 10, 20, 40 minutes after the start, then every half hour.
+        self._due_ns = time_ns + min(max(time_ns - self._start_ns, _FIRST_NS), _EVERY_NS)
         _, window, scales, weights_ = zip(*self._samples, strict=True)
         return LearningDue(time_ns, window, scales, weights_, snapshot.hyper)

@@ -12,7 +12,7 @@ import numpy as np
 from gpsgrid.answer import Answer
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import PayloadArrived, PositionAnswered, PositionAsked, Tick
-from models.reduction import WAVELENGTHS_M, DualFrequency, reduce_epoch
+from models.reduction import MU, WAVELENGTHS_M, DualFrequency, reduce_epoch
 from stations.arrays import FloatArray
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
@@ -24,33 +24,36 @@ from stations.signals import GPS_L1CA, GPS_L2W
 from stations.wire.gps_ephemeris import decode_ephemeris, encode_ephemeris
 from stations.wire.publication import encode_station_epoch
 
-_START_NS = from_calendar(2021, 1, 1, 12)
+START_NS = from_calendar(2021, 1, 1, 12)
 _SITES_DEG = {"A": (52.0, 5.0), "B": (52.3, 5.5), "C": (51.8, 5.6), "D": (52.2, 4.6)}
-_ROVER_DEG = (52.1, 5.2)
+ROVER_DEG = (52.1, 5.2)
+STEP_NS = 30 * NS_PER_S
+_BUBBLE = (2, 2, 0.3)  # station, row of a satellite, slant delay in metres that no neighbour sees: the field rejects it
 _PLANES, _SLOTS = 6, 5
 _SQRT_A = 5153.65  # half a sidereal day; IS-GPS-200 table 20-II
 _ROUNDS = 4  # of bringing the observations to where the models want them: travel time, then its rate
-_CODE_M, _PHASE_M = 0.1, 0.001  # size of the pattern
+_CODE_M, _PHASE_M = 0.02, 0.001  # size of the pattern
 _LOCK_MS = 60_000
 
 
-def rehearse(epochs: int = 4) -> Answer:
+def rehearse(epochs: int = 10) -> Answer:
     """Run an engine of its own over made-up epochs and return the answer to a query at the end."""
-    network = _network()
-    engine = Engine(EngineConfig(network, None, _START_NS))
+    network = rehearsal_network()
+    engine = Engine(EngineConfig(network, None, START_NS))
     host_ns = 0
     for epoch in range(epochs):
-        time_ns = _START_NS + epoch * NS_PER_S
-        host_ns = epoch * NS_PER_S
-        for station, payload in _payloads(network, time_ns):
+        time_ns = START_NS + epoch * STEP_NS
+        host_ns = epoch * STEP_NS
+        for station, payload in station_payloads(network, time_ns):
             engine.handle(PayloadArrived(station, payload, host_ns))
-    body = encode_station_epoch(0, _epoch(_position_m(*_ROVER_DEG), _START_NS + (epochs - 1) * NS_PER_S, 9))
+    body = rover_body(START_NS + (epochs - 1) * STEP_NS)
     outputs = engine.handle(PositionAsked("rehearsal", body, host_ns))
     outputs += engine.handle(Tick(host_ns + 10 * NS_PER_S))
     return next(output.answer for output in outputs if isinstance(output, PositionAnswered))
 
 
-def _network() -> Network:
+def rehearsal_network() -> Network:
+    """Return four stations around the rover."""
     stations = []
     for name, place in _SITES_DEG.items():
         x_m, y_m, z_m = _position_m(*place).tolist()
@@ -58,13 +61,21 @@ def _network() -> Network:
     return Network("rehearsal", "ITRF2014", 2021.0, tuple(stations))
 
 
+def rover_body(time_ns: int, place_deg: tuple[float, float] = ROVER_DEG, satellites: int | None = None) -> bytes:
+    """Return the question of a rover: one epoch as RTCM 3, of all satellites or only the first few."""
+    epoch = _epoch(_position_m(*place_deg), time_ns, 9)
+    keep = np.isin(epoch.satellite, np.unique(epoch.satellite)[:satellites])
+    return encode_station_epoch(0, epoch.rows(keep))
+
+
 def _position_m(latitude_deg: float, longitude_deg: float) -> FloatArray:
     return ecef_from_geodetic(float(np.radians(latitude_deg)), float(np.radians(longitude_deg)), 50.0)
 
 
-def _payloads(network: Network, time_ns: int) -> Iterator[tuple[str, bytes]]:
+def station_payloads(network: Network, time_ns: int) -> Iterator[tuple[str, bytes]]:
+    """Yield station and RTCM 3 bytes of one epoch; ephemerides come with the first, at ``START_NS``."""
     for number, station in enumerate(network.stations, start=1):
-        ephemerides = _ephemerides().values() if time_ns == _START_NS else ()
+        ephemerides = _ephemerides().values() if time_ns == START_NS else ()
         epoch = _epoch(station.marker_m, time_ns, number)
         yield station.id, encode_station_epoch(number, epoch, ephemerides=ephemerides)
 
@@ -79,8 +90,11 @@ def _epoch(position_m: FloatArray, time_ns: int, number: int) -> StationEpoch:
         satellite, code_m = reduced.satellite, reduced.raw.code_m - reduced.code_m
     n = len(satellite)
     pattern = np.sin(np.outer([1.0, 2.0], satellite * 1.7) + 2.3 * number + time_ns / NS_PER_S)
-    phase_m = code_m + _PHASE_M * pattern
-    code_m = code_m + _CODE_M * pattern[::-1]
+    delay_m = np.zeros((2, n))
+    if number == _BUBBLE[0]:
+        delay_m[:, _BUBBLE[1]] = MU * _BUBBLE[2]
+    phase_m = code_m - delay_m + _PHASE_M * pattern
+    code_m = code_m + delay_m + _CODE_M * pattern[::-1]
     return make_epoch(
         time_ns,
         np.tile(satellite, 2),
@@ -112,9 +126,9 @@ def _ephemeris(plane: int, slot: int) -> GpsEphemeris:
     anomaly = (slot / _SLOTS + plane / (_PLANES * _SLOTS) * 2.0) * turn
     return GpsEphemeris(
         satellite=number,
-        toe_ns=_START_NS,
-        toc_ns=_START_NS,
-        transmitted_ns=_START_NS - 60 * NS_PER_S,
+        toe_ns=START_NS,
+        toc_ns=START_NS,
+        transmitted_ns=START_NS - 60 * NS_PER_S,
         iode=number,
         iodc=number,
         health=0,
@@ -148,4 +162,4 @@ def _ephemeris(plane: int, slot: int) -> GpsEphemeris:
 def _ephemerides() -> dict[int, GpsEphemeris]:
     """Return the constellation as receivers see it: rounded to the fields of the message."""
     exact = (_ephemeris(plane, slot) for plane in range(_PLANES) for slot in range(_SLOTS))
-    return {one.satellite: decode_ephemeris(encode_ephemeris(one), _START_NS) for one in exact}
+    return {one.satellite: decode_ephemeris(encode_ephemeris(one), START_NS) for one in exact}

@@ -19,12 +19,16 @@ from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_S
 
+_DOUBT_SIGMA = 4.0
 _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
 
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
-DEFAULT_HYPERPARAMETERS = Hyperparameters(station_offset_sd_m=10.0)
-"""Quiet mid-latitude day. Station offsets are free: they also hold the datum of undifferenced ambiguities."""
+DEFAULT_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.25, residual_sd_m=0.05, station_offset_sd_m=10.0)
+"""Before anything is learned: a rough day, 8 mm zenith per 20 km twice, because too smooth a prior makes wrong fixes.
+
+Station offsets are free: they also hold the datum of undifferenced ambiguities.
+"""
 
 
 @dataclass
@@ -45,11 +49,16 @@ class NetworkSolver:
 
     def __post_init__(self) -> None:
         """Start without knowledge."""
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but the hyperparameters, as when time has been set back."""
         names = tuple(station.id for station in self.network.stations)
         positions = np.array([station.marker_m for station in self.network.stations])
         self._state = network_state.init(self.policy, names, positions)
         self._scales = scale.init(SATELLITE_SLOTS)
         self._misfit = 1.0
+        self._doubted: frozenset[tuple[int, int]] = frozenset()
 
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
@@ -61,13 +70,14 @@ class NetworkSolver:
             if len(raw.satellite):
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
-        self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns)
+        self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns, self._doubted)
         delays = station_delays(self._state, info)
         observations_ = field_observations(self._state, delays, reduced)
         scales = self._scales.scale
         field = filter_reweight_retrain(self.hyper, observations_, scales, RobustPolicy())
         self._scales = _next_scales(self._scales, observations_, delays, field, elapsed_s)
         self._misfit = _next_misfit(self._misfit, field, elapsed_s)
+        self._doubted = doubted_arcs(delays, field)
         return Snapshot(
             epoch.time_ns,
             reduced,
@@ -104,6 +114,17 @@ def field_observations(
     return FieldObservations(points, delays.station, delays.ionosphere_m, delays.variance_m2, delays.clean)
 
 
+def doubted_arcs(delays: StationDelays, field: RobustField) -> frozenset[tuple[int, int]]:
+    """Return station indexes and satellites whose fixed delay the field refuses by far.
+
+    The network filter asks for persistence before it lets go of the integers: the field knows the ionosphere of the
+    day, and so sees a wrong integer on both frequencies (83 mm), which the filter's own wide prior lets pass.
+    """
+    refused = delays.fixed & (field.weight == 0.0) & (np.abs(field.loo_z) > _DOUBT_SIGMA)
+    rows = np.flatnonzero(refused)
+    return frozenset(zip(delays.station[rows].tolist(), delays.satellite[rows].tolist(), strict=True))
+
+
 def _next_scales(
     state: scale.ScaleState,
     observations: FieldObservations,
@@ -122,4 +143,4 @@ def _next_misfit(misfit: float, field: RobustField, elapsed_s: float) -> float:
     if not len(z):
         return misfit
     keep = 0.5 ** (elapsed_s / _MISFIT_HALF_LIFE_S)
-    return keep * misfit + (1.0 - keep) * float(np.mean(z**2))
+    return float(keep * misfit + (1.0 - keep) * np.mean(z**2))

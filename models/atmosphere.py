@@ -61,13 +61,13 @@ def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
     ionosphere_m = (phase_m[0] - phase_m[1]) * scale
     variance = 2.0 * scale**2 * elevation_variance_m2(PRODUCT_PHASE_SD_M, observed.elevation_rad)
 
-    # A row is as uncertain as the cycle that ties it to the spanning tree; tree rows define the datum.
     position = np.full(len(state.arc_station), -1, dtype=np.int64)
     position[arc] = np.arange(len(arc))
     rows = position[info.closing]
     fixed = np.ones(len(arc), dtype=np.bool_)
     fixed[rows] = info.fixed
-    variance[rows] += np.where(info.fixed, 0.0, (scale * info.float_sd_m) ** 2)
+    float_variance = np.where(info.fixed, 0.0, (scale * info.float_sd_m) ** 2)
+    variance += _float_shares(state.arc_satellite[arc], rows, info.fixed, float_variance)
 
     flags = observed.flags.copy()
     flags[~fixed] |= Flag.FLOAT
@@ -87,6 +87,27 @@ def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
         spread @ state.mean[: 1 + count],
         spread @ state.covariance[: 1 + count, : 1 + count] @ spread.T,
     )
+
+
+def _float_shares(satellite: IntArray, rows: IntArray, fixed: BoolArray, variance_m2: FloatArray) -> FloatArray:
+    """Return what float ambiguities add to the variance of each row.
+
+    A closing arc is as uncertain as its cycle, and an arc of the spanning tree is the datum. But where no cycle of a
+    satellite is fixed, the error of the tree's arc is in all others of the satellite: were that row called exact, the
+    field would believe their common error. Half of the smallest cycle variance is then the tree's.
+    """
+    share = np.zeros(len(satellite))
+    share[rows] = variance_m2
+    closing = np.zeros(len(satellite), dtype=np.bool_)
+    closing[rows] = True
+    for one in np.unique(satellite[rows]):
+        mine = satellite[rows] == one
+        if fixed[mine].any():
+            continue
+        half = 0.5 * float(variance_m2[mine].min())
+        share[(satellite == one) & closing] -= half
+        share[(satellite == one) & ~closing] += half
+    return share
 
 
 def zwd_at(

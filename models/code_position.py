@@ -109,7 +109,7 @@ def _least_squares(
             if abs(height) < 20_000.0:  # noqa: PLR2004 - metres; the model is for the surface of the Earth
                 dry, wet = mapping_functions(latitude, height, time_ns, elevation)
                 model = model + dry * zenith_hydrostatic_delay(latitude, height) + 0.1 * wet
-        sigma: FloatArray = np.sqrt(elevation_variance_m2(_CODE_SD_M * (1.0 + MU[1]), elevation))
+        sigma = np.sqrt(elevation_variance_m2(_CODE_SD_M * (1.0 + MU[1]), elevation))
         design = np.column_stack([-unit, np.ones(len(unit))]) / sigma[:, None]
         target = (range_m - model - clock) / sigma
         normal = design.T @ design
@@ -119,7 +119,11 @@ def _least_squares(
         position = position + update[:3]
         clock += float(update[3])
         if round_ > 1 and float(np.linalg.norm(update[:3])) < 1e-3:  # noqa: PLR2004 - metres
-            covariance: FloatArray = np.linalg.solve(normal, np.eye(_UNKNOWNS))[:3, :3]
-            residual: FloatArray = (target - design @ update) * sigma
-            return position, clock, covariance, residual, sigma
+            covariance = np.linalg.solve(normal, np.eye(_UNKNOWNS))[:3, :3]
+            residual = (target - design @ update) * sigma
+            return position, clock, _plain(covariance), _plain(residual), _plain(sigma)
     return None
+
+
+def _plain(values: object) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)

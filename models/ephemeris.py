@@ -19,7 +19,7 @@ from stations.constants import NS_PER_S
 from stations.navigation import GpsEphemeris
 from stations.navigation_kinds import AnyEphemeris, Ephemeris, UploadKey, is_fnav, upload_key
 from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
-from stations.signals import Constellation, constellation_of
+from stations.signals import Constellation, constellation_of, satellite_name
 
 MAX_AGE_S = 4.0 * 3600.0  # |t - toe|: curve fit interval of LNAV is 4 h centred on toe, plus upload delays
 # The same for the other systems: validity by their specification, plus upload delays.
@@ -90,6 +90,25 @@ def _model(ephemeris: Ephemeris) -> int:
     if isinstance(ephemeris, GlonassEphemeris):
         return 1
     return 2 if isinstance(ephemeris, SbasEphemeris) else 0
+
+
+def implausible(ephemeris: GpsEphemeris) -> str:
+    """Return what is wrong with an orbit that no GPS satellite can have; empty when nothing is.
+
+    A checksum does not protect against a sender's nonsense, and one impossible orbit spoils every position
+    it takes part in. Source: IS-GPS-200 table 20-III (ranges) and the constellation as it is flown.
+    """
+    checks = (
+        ("square root of the semi-major axis", ephemeris.sqrt_a, 5000.0, 5350.0, "sqrt(m)"),
+        ("eccentricity", ephemeris.eccentricity, 0.0, 0.05, ""),
+        ("inclination", ephemeris.i0_rad, 0.7, 1.2, "rad"),
+        ("satellite clock", abs(ephemeris.af0_s), 0.0, 2e-3, "s"),
+    )
+    for name, value, low, high, unit in checks:
+        if not low <= value <= high:
+            satellite = satellite_name(ephemeris.satellite)
+            return f"{satellite}: {name} {value:g} {unit}, expected {low:g} to {high:g}".replace("  ", " ")
+    return ""
 
 
 @dataclass

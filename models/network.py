@@ -8,21 +8,30 @@ The filter's noise model is pessimistic on purpose (``NetworkPolicy``): it decid
 product that the error field is trained on has its own noise model, in ``models.atmosphere``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.ambiguity_graph import cycle_basis
+from models.devalidation import (
+    Cycles,
+    contradiction_epochs,
+    drop_odd_satellites,
+    misfitting_stations,
+    odd_epochs,
+    start_anew_if_contradicted,
+)
 from models.fix import FixPolicy, condition_on_integers, partial_fix
-from models.network_state import PER_ARC, NetworkPolicy, NetworkState, add_arc, drop_arcs, predict, reset_arc
+from models.network_state import NetworkPolicy, NetworkState, add_arc, drop_arcs, predict, reset_arc
 from models.network_update import Observed, start_cyc, update
 from models.reduction import WAVELENGTHS_M, Reduced
 from models.validity import SLIP, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_MS, NS_PER_S
 
-_FIXED_SD_CYC = 0.05  # a cycle known better than this is an integer that is held
+_FIXED_SD_CYC = 0.02  # a cycle known better than this, and at an integer, is held
+_FIXED_CYC = 0.05
 # White noise is a fiction over an hour: orbits and calibrations bend the float solution by centimetres, so its
 # distance to the integers says nothing after long averaging; the ratio and the success rate decide.
 _NO_FIT_TEST = 1e9
@@ -39,7 +48,7 @@ class NetworkInfo:
         fixed: Whether both ambiguities of a closing arc are held as integers, shape ``(cycle,)``.
         float_sd_m: Standard deviation of ``lambda1 N1 - lambda2 N2`` of each cycle, metres, shape ``(cycle,)``.
         resets: Arcs restarted in this epoch.
-        station_restarts: Stations restarted because they misfit for long.
+        station_restarts: Stations that started anew because they misfitted, or all because of a contradiction.
     """
 
     observed: Observed
@@ -57,7 +66,11 @@ class NetworkInfo:
 
 
 def step(
-    policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Reduced], time_ns: int
+    policy: NetworkPolicy,
+    state: NetworkState,
+    epochs: Mapping[str, Reduced],
+    time_ns: int,
+    doubted: Collection[tuple[int, int]] = (),
 ) -> tuple[NetworkState, NetworkInfo]:
     """Take in one network epoch.
 
@@ -66,20 +79,29 @@ def step(
         state: From :func:`models.network_state.init` or the step before.
         epochs: Reduced observations by station; absent stations are simply not there.
         time_ns: Epoch of the network.
+        doubted: Stations (index) and satellites whose delay the error field did not believe at the last epoch.
 
     Returns:
         The new state and what happened.
     """
     dt_s = (time_ns - state.time_ns) / NS_PER_S if state.time_ns >= 0 else policy.correlation_s
+    anew = state.conflict_epochs >= policy.odd_epochs
+    state, odd = drop_odd_satellites(policy, start_anew_if_contradicted(policy, state))
     state = predict(policy, state, time_ns)
     state = drop_arcs(state, (time_ns - state.arc_seen_ns) > policy.maximum_gap_s * NS_PER_S)
     state, observed, resets = _take_in(policy, state, epochs, time_ns)
     inflation = max(1.0, policy.correlation_s / max(dt_s, 1e-3))
     state, observed, more, nis = update(policy, state, observed, inflation)
     state, basis, closing = _fix(policy, state, observed)
-    fixed, float_sd_m = _judge(state, basis, closing)
-    state, restarted = _restart_stations(policy, state, nis)
-    return state, NetworkInfo(observed, basis, closing, fixed, float_sd_m, resets + more, restarted)
+    state, restarted = misfitting_stations(policy, state, nis)
+    fixed, float_sd_m, cycles = _judge(state, basis, closing, dt_s)
+    state = replace(
+        state,
+        arc_odd=odd_epochs(policy, state, observed, doubted),
+        conflict_epochs=contradiction_epochs(policy, state, cycles),
+    )
+    names = state.stations if anew else tuple(state.stations[k] for k in restarted)
+    return state, NetworkInfo(observed, basis, closing, fixed, float_sd_m, resets + more + odd, names)
 
 
 def _take_in(
@@ -176,9 +198,7 @@ def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tupl
     return state, basis, closing
 
 
-def _fix_cycles(
-    policy: NetworkPolicy, state: NetworkState, basis: FloatArray, satellite: IntArray
-) -> NetworkState:
+def _fix_cycles(policy: NetworkPolicy, state: NetworkState, basis: FloatArray, satellite: IntArray) -> NetworkState:
     """Fix the open cycles together; if together they are refused, satellite by satellite, surest first.
 
     One satellite with a biased float solution must not keep all others from being fixed.
@@ -186,7 +206,7 @@ def _fix_cycles(
     fixing = FixPolicy(min_success_rate=policy.ar_success_rate, min_integers=1, max_fit_per_integer=_NO_FIT_TEST)
     rows, mean, covariance = _cycle_moments(state, basis)
     variance = np.diagonal(covariance)
-    open_ = variance > _FIXED_SD_CYC**2
+    open_ = ~_held(mean, variance)
     owner = np.concatenate([satellite, satellite])
     groups = [np.flatnonzero(open_)]
     singles = [np.flatnonzero(open_ & (owner == one)) for one in np.unique(owner[open_])]
@@ -212,30 +232,24 @@ def _cycle_moments(state: NetworkState, basis: FloatArray) -> tuple[FloatArray, 
     return rows, rows @ state.mean, rows @ state.covariance @ rows.T
 
 
-def _judge(state: NetworkState, basis: FloatArray, closing: IntArray) -> tuple[BoolArray, FloatArray]:
-    """Return which cycles are fixed on both bands, and how uncertain their ionosphere is."""
+def _held(mean_cyc: FloatArray, variance_cyc2: FloatArray) -> BoolArray:
+    """Return which cycles are integers that are held; a float cycle may be as well known, but not at an integer."""
+    held: BoolArray = (variance_cyc2 < _FIXED_SD_CYC**2) & (np.abs(mean_cyc - np.rint(mean_cyc)) < _FIXED_CYC)
+    return held
+
+
+def _judge(
+    state: NetworkState, basis: FloatArray, closing: IntArray, dt_s: float
+) -> tuple[BoolArray, FloatArray, Cycles]:
+    """Return which cycles are fixed on both bands, how uncertain their ionosphere is, and the cycles themselves."""
     count = len(closing)
-    if not count:
-        return np.zeros(0, dtype=np.bool_), np.zeros(0)
-    _, _, covariance = _cycle_moments(state, basis)
-    variance = np.diagonal(covariance)
-    fixed = (variance[:count] < _FIXED_SD_CYC**2) & (variance[count:] < _FIXED_SD_CYC**2)
+    _, mean, covariance = _cycle_moments(state, basis)
+    variance = np.maximum(np.diagonal(covariance), 0.0)
+    held = _held(mean, variance)
     one, two = WAVELENGTHS_M
     cross = np.diagonal(covariance[:count, count:])
     spread = one**2 * variance[:count] + two**2 * variance[count:] - 2.0 * one * two * cross
-    return fixed, np.sqrt(np.maximum(spread, 0.0))
-
-
-def _restart_stations(
-    policy: NetworkPolicy, state: NetworkState, nis: FloatArray
-) -> tuple[NetworkState, tuple[str, ...]]:
-    """De-validation: a station whose phases misfit for long loses all its arcs."""
-    misfit = np.where(nis > policy.reset_nis, state.misfit_epochs + 1, 0)
-    bad = np.flatnonzero(misfit > policy.reset_epochs)
-    state = replace(state, misfit_epochs=misfit)
-    if not len(bad):
-        return state, ()
-    misfit[bad] = 0
-    for arc in np.flatnonzero(np.isin(state.arc_station, bad)):
-        state = reset_arc(policy, state, int(arc), state.mean[state.first_arc + PER_ARC * arc + np.array([1, 2])])
-    return state, tuple(state.stations[k] for k in bad)
+    age = np.tile(state.arc_epochs[closing], 2)
+    age_s: FloatArray = age.astype(np.float64) * dt_s
+    cycles = Cycles(mean, np.sqrt(variance), held, age, age_s)
+    return held[:count] & held[count:], np.sqrt(np.maximum(spread, 0.0)), cycles

@@ -40,6 +40,13 @@ class NetworkPolicy:
         slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
         innovation_limit: Data-snooping limit of the normalised innovation.
         reset_nis, reset_epochs: A station whose phases misfit by more than this for so long starts anew.
+        odd_sigma, odd_epochs: A satellite of which an arc's ionosphere is so far from the neighbours', for so
+            long, starts anew.
+        odd_again_s: A second such satellite within this time means that the fault lies deeper: all start anew.
+        conflict_sd_cyc, conflict_cyc: An open cycle this well known and yet this far from an integer contradicts
+            something that is held; after ``odd_epochs`` of it everything starts anew.
+        stagnant_s, stagnant_share: Cycles this old should long have been fixed; when more than this share of them
+            is open, something that is held keeps them open, with the same consequence.
     """
 
     code_sd_m: float = 0.3
@@ -65,6 +72,13 @@ class NetworkPolicy:
     innovation_limit: float = 5.0
     reset_nis: float = 4.0
     reset_epochs: int = 40
+    odd_sigma: float = 5.0
+    odd_epochs: int = 10
+    odd_again_s: float = 3600.0
+    conflict_sd_cyc: float = 0.1
+    conflict_cyc: float = 0.2
+    stagnant_s: float = 1800.0
+    stagnant_share: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,10 @@ class NetworkState:
         arc_seen_ns: Last observation, shape ``(arc,)``.
         arc_lock_ms: Lock time at the last observation, shape ``(arc,)``.
         arc_phase_m: Reduced phases at the last observation, shape ``(2, arc)``.
+        arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
+        conflict_epochs: Epochs in a row in which an open cycle contradicted what is held.
+        odd_ns: When a satellite was last dropped for being odd, -1 if never.
     """
 
     time_ns: int
@@ -95,7 +112,10 @@ class NetworkState:
     arc_seen_ns: IntArray
     arc_lock_ms: IntArray
     arc_phase_m: FloatArray
+    arc_odd: IntArray
     misfit_epochs: IntArray
+    conflict_epochs: int = 0
+    odd_ns: int = -1
 
     @property
     def first_arc(self) -> int:
@@ -154,6 +174,7 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         empty,
         empty,
         np.zeros((2, 0)),
+        empty,
         np.zeros(count, dtype=np.int64),
     )
 
@@ -202,6 +223,7 @@ def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
         arc_seen_ns=state.arc_seen_ns[keep],
         arc_lock_ms=state.arc_lock_ms[keep],
         arc_phase_m=state.arc_phase_m[:, keep],
+        arc_odd=state.arc_odd[keep],
     )
 
 
@@ -238,6 +260,7 @@ def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite:
         arc_seen_ns=np.append(state.arc_seen_ns, state.time_ns),
         arc_lock_ms=np.append(state.arc_lock_ms, 0),
         arc_phase_m=np.column_stack([state.arc_phase_m, np.zeros(2)]),
+        arc_odd=np.append(state.arc_odd, 0),
     )
 
 
@@ -250,4 +273,14 @@ def reset_arc(policy: NetworkPolicy, state: NetworkState, arc: int, start_cyc: F
     covariance[:, rows] = 0.0
     covariance[rows, rows] = policy.ambiguity_sd_cyc**2
     epochs[arc] = 0
-    return replace(state, mean=mean, covariance=covariance, arc_epochs=epochs)
+    odd = state.arc_odd.copy()
+    odd[arc] = 0
+    return replace(state, mean=mean, covariance=covariance, arc_epochs=epochs, arc_odd=odd)
+
+
+def forget_ambiguities(policy: NetworkPolicy, state: NetworkState, arcs: IntArray) -> NetworkState:
+    """Return the state with the ambiguities of some arcs unknown around their present values."""
+    for arc in arcs:
+        rows = state.first_arc + PER_ARC * int(arc) + np.array([1, 2])
+        state = reset_arc(policy, state, int(arc), state.mean[rows])
+    return state

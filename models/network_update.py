@@ -48,7 +48,8 @@ def start_cyc(state: NetworkState, observed: Observed, row: int) -> FloatArray:
     """Return the ambiguities that code and the predicted ionosphere suggest, shape ``(2,)``."""
     vertical = state.mean[state.ionosphere_index(observed.arc[row : row + 1])[0]]
     delay = MU * observed.slant_factor[row] * vertical
-    return (observed.phase_m[:, row] - observed.code_m[:, row] + 2.0 * delay) / WAVELENGTHS_M
+    start: FloatArray = (observed.phase_m[:, row] - observed.code_m[:, row] + 2.0 * delay) / WAVELENGTHS_M
+    return start
 
 
 def design(state: NetworkState, observed: Observed) -> FloatArray:

@@ -42,6 +42,7 @@ class RoverPolicy:
         fix: When integers are believed.
         maximum_dropped: Satellites that may be left out in search of a fix.
         maximum_horizontal_sd_m: A fix that is less certain than this is not called one.
+        maximum_vertical_sd_m: The same for the height; a third of what counts as a wrong fix.
         outlier_limit: Data-snooping limit of a normalised residual.
     """
 
@@ -51,6 +52,7 @@ class RoverPolicy:
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)
     maximum_dropped: int = 3
     maximum_horizontal_sd_m: float = 0.02
+    maximum_vertical_sd_m: float = 0.05
     outlier_limit: float = 4.5
 
 
@@ -139,7 +141,11 @@ def solve(
     best: RoverSolution | None = None
     reason = ""
     while len(keep) >= MIN_SATELLITES:
-        part = _solve_float(policy, rover.rows(keep), master.rows(keep), _select(corrections, keep))
+        try:
+            part = _solve_float(policy, rover.rows(keep), master.rows(keep), _select(corrections, keep))
+        except np.linalg.LinAlgError:
+            reason = f"geometry or corrections of {len(keep)} satellites determine no position"
+            break
         codes = np.abs(part.surprise[:2]).max(axis=0)
         if codes.max() > policy.outlier_limit and len(dropped) < policy.maximum_dropped:
             worst = int(np.argmax(codes))
@@ -153,13 +159,13 @@ def solve(
             best, reason = replace(solution, dropped=np.array(sorted(dropped), dtype=np.int64)), solution.reason
         if len(dropped) >= policy.maximum_dropped:
             break
-        spread = np.diagonal(corrections.ionosphere_covariance_m2)[keep] / rover.slant_factor[keep] ** 0
-        order = np.argsort(-spread)
+        order = np.argsort(-np.diagonal(corrections.ionosphere_covariance_m2)[keep])
         worst = int(order[0] if order[0] != part.pivot else order[1])
         dropped.append(int(rover.satellite[keep[worst]]))
         keep = np.delete(keep, worst)
     if best is not None:
         return replace(best, reason=reason)
+    few = f"{len(keep)} satellites common with the master, at least {MIN_SATELLITES} are needed"
     return RoverSolution(
         RoverStatus.NONE,
         reference_m,
@@ -168,7 +174,7 @@ def solve(
         np.array(sorted(dropped), dtype=np.int64),
         float("nan"),
         None,
-        f"{len(keep)} satellites common with the master, at least {MIN_SATELLITES} are needed",
+        reason or few,
     )
 
 
@@ -214,6 +220,9 @@ def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, correctio
         rows = (2 + band) * size + np.arange(size)
         a[rows, 3 + band * size + np.arange(size)] = WAVELENGTHS_M[band]
 
+    if not (np.all(np.isfinite(covariance)) and np.all(np.isfinite(y))):
+        message = "corrections or observations are not finite"
+        raise np.linalg.LinAlgError(message)
     factor = np.linalg.cholesky(covariance)
     white_a = solve_triangular(factor, a, lower=True, check_finite=False)
     white_y = solve_triangular(factor, y, lower=True, check_finite=False)
@@ -244,13 +253,16 @@ def _fix(policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: F
         enu = enu_rotation_at(reference_m)
         local = enu @ fixed_covariance[:3, :3] @ enu.T
         horizontal_sd = float(np.sqrt(local[0, 0] + local[1, 1]))
-        if horizontal_sd <= policy.maximum_horizontal_sd_m:
+        vertical_sd = float(np.sqrt(local[2, 2]))
+        if horizontal_sd <= policy.maximum_horizontal_sd_m and vertical_sd <= policy.maximum_vertical_sd_m:
             mean, covariance, reason = fixed_mean, fixed_covariance, ""
             status = RoverStatus.FIXED if fix.status is FixStatus.FIXED_ALL else RoverStatus.PARTIAL
             best = fix.fit * len(fix.integers)
             wrong = float(1.0 / (1.0 + np.exp(min(0.5 * best * (fix.ratio - 1.0), 700.0))))
         else:
-            reason = f"fixed subset leaves {horizontal_sd * 1000:.0f} mm horizontal"
+            reason = (
+                f"fixed subset leaves {horizontal_sd * 1000:.0f} mm horizontal and {vertical_sd * 1000:.0f} mm vertical"
+            )
     return RoverSolution(
         status,
         reference_m + mean[:3],

@@ -9,9 +9,9 @@ the side information that lets the field survive more than half bad data (DESIGN
 from dataclasses import dataclass
 from enum import IntFlag
 
-import numba
 import numpy as np
 
+from models.two_way import two_way_residual
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 
@@ -90,7 +90,7 @@ def test_changes(change: PhaseChange, floor_m: float, slope_m: float) -> IntArra
     flags[trusted & (np.abs(difference - common) > limit)] |= Flag.GEOMETRY_FREE
 
     for band in range(2):
-        residual = polish(change.change_m[band], change.station, change.satellite, trusted)
+        residual = two_way_residual(change.change_m[band], change.station, change.satellite, trusted)
         flags[trusted & (np.abs(residual) > limit)] |= Flag.TIME_DIFFERENCE
     return flags
 
@@ -102,71 +102,3 @@ def _station_median(value: FloatArray, station: IntArray, use: BoolArray) -> Flo
         chosen = rows & use
         common[rows] = np.median(value[chosen]) if chosen.any() else 0.0
     return common
-
-
-def polish(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray, rounds: int = 6) -> FloatArray:
-    """Return what is left of a two-way table after row and column medians are taken out.
-
-    Args:
-        value: Entries, shape ``(n,)``.
-        row: Row of each entry, shape ``(n,)``.
-        column: Column of each entry, shape ``(n,)``.
-        use: Entries that may determine medians, shape ``(n,)``.
-        rounds: Sweeps.
-
-    Returns:
-        Residuals, shape ``(n,)``; zero where a column has one usable entry (nothing to compare with).
-
-    Source:
-        Tukey (1977), median polish.
-    """
-    _, row_index = np.unique(row, return_inverse=True)
-    _, column_index = np.unique(column, return_inverse=True)
-    residual: FloatArray = _polish(value.astype(np.float64), row_index, column_index, use, rounds)
-    return residual
-
-
-@numba.njit(cache=True)
-def _polish(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray, rounds: int) -> FloatArray:
-    count = len(value)
-    residual = value.copy()
-    buffer = np.empty(count)
-    for _ in range(rounds):
-        for key in (row, column):
-            for one in range(key.max() + 1):
-                chosen = 0
-                for k in range(count):
-                    if key[k] == one and use[k]:
-                        buffer[chosen] = residual[k]
-                        chosen += 1
-                if chosen:
-                    median = np.median(buffer[:chosen])
-                    for k in range(count):
-                        if key[k] == one:
-                            residual[k] -= median
-    for one in range(column.max() + 1):
-        chosen = 0
-        for k in range(count):
-            if column[k] == one and use[k]:
-                chosen += 1
-        if chosen < 2:  # a comparison needs two
-            for k in range(count):
-                if column[k] == one:
-                    residual[k] = 0.0
-    return residual
-
-
-def polish_slow(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray, rounds: int = 6) -> FloatArray:
-    """Do what :func:`polish` does, obviously; the tests hold one against the other."""
-    residual = value.astype(np.float64).copy()
-    for _ in range(rounds):
-        for key in (row, column):
-            for one in np.unique(key):
-                members = key == one
-                chosen = members & use
-                if chosen.any():
-                    residual[members] -= np.median(residual[chosen])
-    for one in np.unique(column):
-        if np.count_nonzero((column == one) & use) < 2:  # a comparison needs two
-            residual[column == one] = 0.0
-    return residual

@@ -84,4 +84,4 @@ def slant_delay_m(ionosphere: Ionosphere, receiver_m: FloatArray, unit: FloatArr
     phase = np.einsum("kwi,kni->kwn", ionosphere.wave_rad_m, offset_m) + ionosphere.phase_rad[:, :, None]
     phase = phase - ionosphere.rate_rad_s[:, :, None] * time_s
     vertical_m = ionosphere.level_m[:, None] + np.sum(ionosphere.amplitude_m[:, :, None] * np.sin(phase), axis=1)
-    return np.sum(np.maximum(vertical_m, 0.0) / np.cos(zenith_there), axis=0)
+    return np.asarray(np.sum(np.maximum(vertical_m, 0.0) / np.cos(zenith_there), axis=0))

@@ -72,7 +72,8 @@ def slant_delay_m(
     Args:
         troposphere: The draw.
         receiver_m: ECEF, shape ``(3,)``.
-        elevation_rad, azimuth_rad: Directions of the rays, shape ``(n,)``.
+        elevation_rad: Directions of the rays, shape ``(n,)``.
+        azimuth_rad: From north over east, shape ``(n,)``.
         time_s: Time since the start.
 
     Source:

@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,7 +143,7 @@ def read_track(text: str, source: str = "track.csv") -> list[TrackRow]:
     for record in reader:
         try:
             rows.append(_row(record))
-        except (ValueError, TypeError) as error:  # TypeError: a line with too few fields has None in them
+        except ValueError as error:
             message = f"{source}, line {reader.line_num}: {error}; is the file cut off or edited?"
             raise GpsgridError(Reason.BROKEN_FILE, message, file=source, line=reader.line_num) from error
     return rows
@@ -187,22 +187,27 @@ def write_geojson(rows: Iterable[TrackRow], frame: str = "") -> str:
     return json.dumps({"type": "FeatureCollection", "frame": frame, "features": features}) + "\n"
 
 
-def _row(record: dict[str, str]) -> TrackRow:
+def _row(record: Mapping[str, str | None]) -> TrackRow:
+    missing = [name for name in COLUMNS if record[name] is None]
+    if missing:
+        message = f"the line ends before {missing[0]}"
+        raise ValueError(message)
+    field = {name: record[name] or "" for name in COLUMNS}
     x, y, z, east, north, up, wrong, age_s, latency_ms = (
-        float(record[name]) if record[name].strip() else _NAN
+        float(field[name]) if field[name].strip() else _NAN
         for name in (*COLUMNS[2:8], "wrong_fix_probability", "age_s", "latency_ms")
     )
     return TrackRow(
-        from_iso(record["time_gpst"]),
-        RoverStatus(record["status"]),
+        from_iso(field["time_gpst"]),
+        RoverStatus(field["status"]),
         (x, y, z),
         (east, north, up),
-        int(record["satellites"]),
+        int(field["satellites"]),
         wrong,
         age_s,
         latency_ms,
-        record["cell"],
-        record["reason"] or "",
+        field["cell"],
+        field["reason"],
     )
 
 

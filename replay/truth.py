@@ -15,6 +15,7 @@ from stations.gpstime import from_iso
 
 COLUMNS = ("time_gpst", "x_m", "y_m", "z_m")
 
+_TOO_SHORT = "the line has too few fields"
 _SURFACE_M = (6.3e6, 6.4e6)  # the ellipsoid lies between 6357 and 6378 km
 
 
@@ -66,9 +67,11 @@ def read_truth(text: str, source: str) -> Truth:
     by_ms: dict[int, tuple[float, float, float]] = {}
     for record in reader:
         try:
+            if any(record[name] is None for name in COLUMNS):
+                raise ValueError(_TOO_SHORT)  # noqa: TRY301 - told with file and line like the others
             position_m = (float(record["x_m"]), float(record["y_m"]), float(record["z_m"]))
             by_ms[_milliseconds(from_iso(record["time_gpst"]))] = position_m
-        except (ValueError, TypeError, AttributeError) as error:  # a line with too few fields has None in them
+        except ValueError as error:
             message = f"{source}, line {reader.line_num}: {error}; is the file cut off or edited?"
             raise GpsgridError(Reason.BROKEN_FILE, message, file=source, line=reader.line_num) from error
     return Truth(None, by_ms)

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     FUTURE_EPOCH = "future_epoch"
     NO_EPHEMERIS = "no_ephemeris"
     NO_NAVIGATION = "no_navigation"
+    IMPOSSIBLE_EPHEMERIS = "impossible_ephemeris"
     NO_OBSERVATIONS = "no_observations"
     MISSING_FILE = "missing_file"
     BROKEN_FILE = "broken_file"

@@ -102,7 +102,8 @@ def from_utc(utc: dt.datetime) -> GpsNanos:
 def to_utc(time_ns: int) -> dt.datetime:
     """Return the aware UTC datetime of an epoch, to the microsecond."""
     naive = _EPOCH + dt.timedelta(microseconds=time_ns // 1000)
-    return naive - dt.timedelta(seconds=leap_seconds(naive))
+    utc = naive - dt.timedelta(seconds=leap_seconds(naive))
+    return naive - dt.timedelta(seconds=leap_seconds(utc))  # the table is by UTC, which is behind
 
 
 def gps_minus_utc_ns(time_ns: int) -> int:

@@ -77,7 +77,10 @@ def difference(
     """Predict the field at the rover less the field at the master; see `CellField.difference`."""
     count = len(rover_points)
     if not np.array_equal(rover_points.satellite, master_points.satellite):
-        msg = f"rover sees {rover_points.satellite.tolist()}, master {master_points.satellite.tolist()}: give both the same satellites in the same order"  # noqa: E501
+        msg = (
+            f"rover sees {rover_points.satellite.tolist()}, master {master_points.satellite.tolist()}: "
+            "give both the same satellites in the same order"
+        )
         raise ValueError(msg)
     mean, joint = predict(posterior, stack(rover_points, master_points))
     cross = joint[:count, count:]

@@ -33,6 +33,7 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 _SETTLED: Final = 0.05  # weights that moved by less do not change the field by a tenth of its sigma
 _NOTABLE: Final = 1.2  # a spread of 50 good rows of a right model stays below
 _TINY: Final = float(np.finfo(np.float64).tiny)
+_SMALLEST_SIGMA_M: Final = 1e-6
 _MAX_WIDENINGS: Final = 4  # each catches most of the remaining factor
 
 
@@ -272,6 +273,8 @@ def _reweight(
     wrong_fix = asked & (target > 0.0)
     refused = (np.count_nonzero(asked & (target == 0.0)) + 0.5) / (np.count_nonzero(asked) + 1.0)
     sigma_m = filtered.spread * np.abs(residual_m[wrong_fix]) / np.maximum(np.abs(z[wrong_fix]), _TINY)
+    # A residual of exactly zero has lost its sigma in the quotient; any positive one says "good".
+    sigma_m = np.maximum(sigma_m, _SMALLEST_SIGMA_M)
     wrong_fix[wrong_fix] = (
         wrong_fix_odds(residual_m[wrong_fix], sigma_m, refused, policy.lattice_m) > policy.wrong_fix_odds
     )

@@ -7,6 +7,7 @@ to keep: a message that arrived is either yielded by :meth:`MqttLink.messages` o
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections import deque
@@ -32,6 +33,10 @@ _MAX_INFLIGHT = 200  # published and not yet acknowledged
 _TOPICS_PER_SUBSCRIBE = 500  # keeps one SUBSCRIBE packet below every broker's limit
 _DROP_REPORT_NS = 10_000_000_000
 _REFUSED = 0x80  # first failure code of a SUBACK, MQTT 3.1.1 section 3.9.3
+
+
+# Acknowledged messages are small writes in turn: with Nagle's algorithm each waits 40 ms for the peer's delayed ACK.
+_SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
 
 class MqttMessage(NamedTuple):
@@ -215,6 +220,10 @@ class MqttLink:
     async def _run(self, first: asyncio.Future[None]) -> None:
         try:
             await self._connect_for_ever(first)
+        except Exception as error:  # a bug; whoever waits for the first connection or for messages gets to see it
+            if first.done():
+                raise
+            first.set_exception(error)
         finally:
             self._arrived.set()  # wakes messages(), which sees that this task is done
 
@@ -257,6 +266,7 @@ class MqttLink:
             keepalive=_KEEPALIVE_S,
             max_inflight_messages=_MAX_INFLIGHT,
             tls_context=ssl.create_default_context() if self._address.tls else None,
+            socket_options=_SOCKET_OPTIONS,
         )
         client.pending_calls_threshold = 10 * _MAX_INFLIGHT  # below, the library logs a warning at every call
         return client

@@ -5,25 +5,25 @@ left to the reader's ``problems``.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from stations.antex import AntennaTable
 from stations.catalog import Network, Station
-from stations.constants import FREQUENCY_L1_HZ, FREQUENCY_L2_HZ, NS_PER_S
 from stations.edge.files import expand_paths, load_antex, load_navigation, load_observations
+from stations.edge.recording_checks import (
+    check_calibrated,
+    check_dual_frequency,
+    check_navigation,
+    check_overlap,
+    limits_text,
+    spans_text,
+)
 from stations.errors import GpsgridError, Reason
-from stations.gpstime import to_iso
 from stations.navigation import GpsEphemeris
 from stations.recorded import HIGHEST_ANTENNA_M, RecordedRover, Recording
 from stations.rinex_obs import RinexObservations
-from stations.signals import SIGNALS
 
-_USABLE_NS = 4 * 3600 * NS_PER_S  # an ephemeris serves for four hours
-_CALIBRATED = ("G01", "G02")  # ANTEX frequencies that are used
-_BANDS_HZ = (FREQUENCY_L1_HZ, FREQUENCY_L2_HZ)
 _NO_ANTENNA = "NONE"
 _SYSTEMS = "G"  # what the engine solves so far; the readers know all systems
 
@@ -59,17 +59,16 @@ def load_recording(
     if antennas is not None:
         for station in network.stations:
             if station.antenna:
-                _check_calibrated(antennas, station.antenna, station.antenna_serial, f"station {station.id}")
+                check_calibrated(antennas, station.antenna, station.antenna_serial, f"station {station.id}")
     ephemerides = _navigation(network)
     observations = {station.id: load_station(network, station) for station in network.stations}
-    _check_overlap(observations)
+    check_overlap(observations)
     recording = Recording(network, observations, ephemerides, from_ns=from_ns, to_ns=to_ns)
     if not recording.times_ns:
-        message = (
-            f"no station of {network.name} has an epoch {_limits(from_ns, to_ns)}; recorded are:{_spans(observations)}"
-        )
+        limits, spans = limits_text(from_ns, to_ns), spans_text(observations)
+        message = f"no station of {network.name} has an epoch {limits}; recorded are:{spans}"
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, network=network.name)
-    _check_navigation(network, ephemerides, recording.times_ns)
+    check_navigation(network, ephemerides, recording.times_ns)
     return recording
 
 
@@ -88,7 +87,7 @@ def load_station(network: Network, station: Station) -> RinexObservations:
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, station=station.id)
     paths = expand_paths(station.observations, network.folder, who)
     observations = load_observations(paths, who, _SYSTEMS)
-    _check_dual_frequency(observations, f"{', '.join(map(str, paths))} ({who})")
+    check_dual_frequency(observations, f"{', '.join(map(str, paths))} ({who})")
     return observations
 
 
@@ -131,28 +130,43 @@ def load_rover(
     found = expand_paths(map(str, paths), referred_by="the rover")
     name = ", ".join(map(str, found))
     observations = load_observations(found, "the rover", _SYSTEMS)
-    _check_dual_frequency(observations, name)
+    check_dual_frequency(observations, name)
     if antenna is None:
         antenna = "" if observations.antenna.split()[:1] == [_NO_ANTENNA] else observations.antenna
         serial = observations.antenna_serial if antenna_serial is None else antenna_serial
     else:
         serial = antenna_serial or ""
     if antennas is not None and antenna:
-        _check_calibrated(antennas, antenna, serial, f"rover {name}", "; --antenna names another one")
+        check_calibrated(antennas, antenna, serial, f"rover {name}", "; --antenna names another one")
     height_m = observations.antenna_height_m if antenna_height_m is None else antenna_height_m
-    if not 0.0 <= height_m <= HIGHEST_ANTENNA_M:
-        message = (
-            f"rover {name}: antenna height {height_m} m; expected 0 to {HIGHEST_ANTENNA_M} m. "
-            f"State it with --antenna-height, or 0 and subtract it yourself"
-        )
-        raise GpsgridError(Reason.BAD_CONFIG, message, file=name, antenna_height_m=height_m)
-    rover = RecordedRover(Path(found[0]).name, observations, antenna, serial, height_m, from_ns, to_ns)
-    if not rover.times_ns:
-        message = (
-            f"rover {name} has no epoch {_limits(from_ns, to_ns)}; recorded is:{_spans({rover.name: observations})}"
-        )
-        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=name)
-    return rover
+    return _rover(Path(found[0]).name, observations, (antenna, serial), height_m, (from_ns, to_ns))
+
+
+def load_station_as_rover(
+    network: Network,
+    station: Station,
+    *,
+    antennas: AntennaTable | None = None,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+) -> RecordedRover:
+    """Read the files of a station that is held out; its antenna is the one in the catalogue.
+
+    Args:
+        network: The network it belongs to.
+        station: The station.
+        antennas: Calibrations, among which its antenna must be.
+        from_ns: First moment, ns of GPS time; ``None`` without limit.
+        to_ns: Last moment, included; ``None`` without limit.
+
+    Raises:
+        GpsgridError: As :func:`load_rover`.
+    """
+    observations = load_station(network, station)
+    antenna = (station.antenna, station.antenna_serial)
+    if antennas is not None and station.antenna:
+        check_calibrated(antennas, *antenna, f"station {station.id}")
+    return _rover(station.id, observations, antenna, station.antenna_height_m, (from_ns, to_ns))
 
 
 def find_station(network: Network, station_id: str) -> Station:
@@ -169,22 +183,6 @@ def find_station(network: Network, station_id: str) -> Station:
     meant = f" Did you mean {folded[near[0]]}?" if near else ""
     message = f"network {network.name} has no station {station_id!r}; it has {', '.join(names) or 'none'}.{meant}"
     raise GpsgridError(Reason.UNKNOWN_STATION, message, station=station_id, known=names)
-
-
-def check_rover_overlaps(recording: Recording, rover: RecordedRover) -> None:
-    """Check that network and rover were recorded at the same time.
-
-    Raises:
-        GpsgridError: ``NO_OBSERVATIONS``, with both time spans.
-    """
-    network_ns, rover_ns = recording.times_ns, rover.times_ns
-    if rover_ns[-1] < network_ns[0] or rover_ns[0] > network_ns[-1]:
-        message = (
-            f"rover {rover.name} was recorded from {to_iso(rover_ns[0])} to {to_iso(rover_ns[-1])}, "
-            f"network {recording.network.name} from {to_iso(network_ns[0])} to {to_iso(network_ns[-1])}: "
-            f"they have no time in common; use files of the same day"
-        )
-        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=rover.name)
 
 
 def _navigation(network: Network) -> list[GpsEphemeris]:
@@ -204,63 +202,22 @@ def _navigation(network: Network) -> list[GpsEphemeris]:
     return ephemerides
 
 
-def _check_navigation(network: Network, ephemerides: Sequence[GpsEphemeris], times_ns: Sequence[int]) -> None:
-    first_ns, last_ns = (choose(item.toe_ns for item in ephemerides) for choose in (min, max))
-    if first_ns - _USABLE_NS > times_ns[-1] or last_ns + _USABLE_NS < times_ns[0]:
+def _rover(
+    name: str,
+    observations: RinexObservations,
+    antenna: tuple[str, str],
+    height_m: float,
+    limits_ns: tuple[int | None, int | None],
+) -> RecordedRover:
+    if not 0.0 <= height_m <= HIGHEST_ANTENNA_M:
         message = (
-            f"the navigation files of {network.name} ({', '.join(network.navigation)}) reach from {to_iso(first_ns)} "
-            f"to {to_iso(last_ns)}, the observations from {to_iso(times_ns[0])} to {to_iso(times_ns[-1])}; "
-            f"name navigation files of the same day"
+            f"rover {name}: antenna height {height_m} m; expected 0 to {HIGHEST_ANTENNA_M} m. "
+            f"State it with --antenna-height, or 0 and subtract it yourself"
         )
-        raise GpsgridError(Reason.NO_NAVIGATION, message, network=network.name)
-
-
-def _check_calibrated(antennas: AntennaTable, antenna: str, serial: str, who: str, hint: str = "") -> None:
-    try:
-        calibration = antennas.find(antenna, serial)
-        for frequency in _CALIBRATED:
-            calibration.pattern(frequency)
-    except GpsgridError as error:
-        message = f"{who}: {error}{hint}"
-        raise GpsgridError(error.reason, message, **{**error.facts, "who": who}) from error
-
-
-def _check_dual_frequency(observations: RinexObservations, source: str) -> None:
-    frequency_hz = {number: signal.frequency_hz for number, signal in SIGNALS.items()}
-    seen: set[int] = set()
-    for epoch in observations.epochs:
-        rows = np.isfinite(epoch.phase_cyc)
-        seen.update(epoch.signal[rows].tolist())
-        if {frequency_hz[signal] for signal in seen} >= set(_BANDS_HZ):
-            return
-    kinds = ", ".join(SIGNALS[signal].code for signal in sorted(seen)) or "none"
-    message = (
-        f"{source}: no GPS phases on both L1 and L2 in {len(observations.epochs)} epochs (GPS phases found: {kinds}); "
-        f"use a file of a dual-frequency receiver"
-    )
-    raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=source)
-
-
-def _check_overlap(observations: Mapping[str, RinexObservations]) -> None:
-    spans = {name: (one.epochs[0].time_ns, one.epochs[-1].time_ns) for name, one in observations.items()}
-    for name, (first_ns, last_ns) in spans.items():
-        others = [span for other, span in spans.items() if other != name]
-        if others and not any(start <= last_ns and first_ns <= end for start, end in others):
-            message = (
-                f"the files of station {name} have no time in common with any other station; "
-                f"use files of the same day. Recorded are:{_spans(observations)}"
-            )
-            raise GpsgridError(Reason.NO_OBSERVATIONS, message, station=name)
-
-
-def _spans(observations: Mapping[str, RinexObservations]) -> str:
-    return "".join(
-        f"\n  {name}: {to_iso(one.epochs[0].time_ns)} to {to_iso(one.epochs[-1].time_ns)}"
-        for name, one in observations.items()
-    )
-
-
-def _limits(from_ns: int | None, to_ns: int | None) -> str:
-    start = "the beginning" if from_ns is None else to_iso(from_ns)
-    end = "the end" if to_ns is None else to_iso(to_ns)
-    return f"from {start} to {end}"
+        raise GpsgridError(Reason.BAD_CONFIG, message, file=name, antenna_height_m=height_m)
+    rover = RecordedRover(name, observations, *antenna, height_m, *limits_ns)
+    if not rover.times_ns:
+        spans = spans_text({name: observations})
+        message = f"rover {name} has no epoch {limits_text(*limits_ns)}; recorded is:{spans}"
+        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=name)
+    return rover

@@ -1,4 +1,4 @@
-"""The simulator against the models it is an oracle for: what is left after reduction is what was put in, in millimetres."""
+"""The simulator against the models that it tests: what is left after reduction is what was put in, in millimetres."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -62,6 +62,11 @@ def _reduced(simulator: Simulator, time_ns: int) -> dict[str, tuple[Reduced, np.
     }
 
 
+def _free_of_ionosphere(receivers: dict[str, tuple[Reduced, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return ionosphere-free phases without their integers, metres, shape ``(sat,)`` each."""
+    return {name: IONOSPHERE_FREE @ (r.phase_m - n * WAVELENGTHS_M[:, None]) for name, (r, n) in receivers.items()}
+
+
 def _double_differences(values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
     """Yield values (satellites last) of each receiver less the first one, less the first satellite."""
     names = list(values)
@@ -90,7 +95,7 @@ def test_orbit_errors_reach_positions_only_as_parallax(seed: int):
     # 2 m of orbit seen from two stations 45 km apart, 20,000 km away: 4.5 mm.
     simulator = _simulator(quiet(Scenario(troposphere=STANDARD_AIR)), seed)
     receivers = _reduced(simulator, START_NS)
-    phase_m = {name: IONOSPHERE_FREE @ (r.phase_m - n * WAVELENGTHS_M[:, None]) for name, (r, n) in receivers.items()}
+    phase_m = _free_of_ionosphere(receivers)
     assert max(np.abs(one).max() for one in _double_differences(phase_m)) < 0.003 + 0.0045
 
 
@@ -123,7 +128,7 @@ def test_the_ionosphere_is_quiet_thick_and_of_the_right_sign():
 def test_weather_differs_between_stations():
     simulator = _simulator(quiet(Scenario(orbit=PERFECT_ORBITS)))
     receivers = _reduced(simulator, START_NS)
-    phase_m = {name: IONOSPHERE_FREE @ (r.phase_m - n * WAVELENGTHS_M[:, None]) for name, (r, n) in receivers.items()}
+    phase_m = _free_of_ionosphere(receivers)
     largest = max(np.abs(one).max() for one in _double_differences(phase_m))
     assert 0.005 < largest < 0.10
 
@@ -144,7 +149,7 @@ def test_ephemerides_are_those_of_gps(seed: int, start_ns: int):
         assert np.all(np.abs(states.clock_s) < 1e-3)
         elevation_rad = line_of_sight(marker_m, states.position_m).elevation_rad
         visible.append(int(np.count_nonzero(elevation_rad > np.radians(10.0))))
-    assert 7 <= min(visible)
+    assert min(visible) >= 7
     assert max(visible) <= 13
     assert np.mean(np.array(visible) >= 8) > 0.9
 
@@ -180,7 +185,7 @@ def test_a_new_issue_describes_the_same_orbit():
     assert before[0].iode != after[0].iode
     old, new = (satellite_states(one, np.arange(31), change_ns, np.zeros(31)) for one in (before, after))
     assert np.linalg.norm(old.position_m - new.position_m, axis=1).max() < 0.3
-    assert np.abs(old.clock_s - new.clock_s).max() * 3e8 < 0.2
+    assert np.abs(old.clock_s - new.clock_s).max() * 3e8 < 0.3
 
 
 def test_ephemerides_survive_the_wire():
@@ -223,17 +228,17 @@ def test_slips_are_flagged_as_the_scenario_says():
         epochs = simulator.stations(START_NS + second * NS_PER_S)
         for name, old in before.items():
             new = epochs[name]
-            common = np.isin(new.epoch.satellite, old.epoch.satellite)
-            rows = new.epoch.rows(common)
-            assert np.array_equal(rows.satellite, old.epoch.satellite)
-            first, wavelength_m = rows.signal == rows.signal.min(), WAVELENGTHS_M[0]
-            jump_cyc = (rows.phase_cyc - old.epoch.phase_cyc)[first]
-            jump_cyc -= (rows.pseudorange_m - old.epoch.pseudorange_m)[first] / wavelength_m
-            slipped = rows.satellite[first][np.abs(jump_cyc) > 0.5]
+            # Satellites rise and set.
+            rows = new.epoch.rows(np.isin(new.epoch.satellite, old.epoch.satellite))
+            then = old.epoch.rows(np.isin(old.epoch.satellite, new.epoch.satellite))
+            assert np.array_equal(rows.satellite, then.satellite)
+            first = rows.signal == rows.signal.min()
+            jump_m = (rows.phase_cyc - then.phase_cyc) * WAVELENGTHS_M[0] - (rows.pseudorange_m - then.pseudorange_m)
+            slipped = rows.satellite[first][np.abs(jump_m[first]) > 0.5 * WAVELENGTHS_M[0]]
             assert np.array_equal(slipped, new.slipped)
-            lost = rows.satellite[rows.lock_ms < old.epoch.lock_ms]
+            lost = rows.satellite[rows.lock_ms == 0]
             assert np.array_equal(np.unique(lost), np.setdiff1d(new.slipped, new.slipped_silently))
-            assert np.all(rows.lock_ms[rows.lock_ms < old.epoch.lock_ms] == 0)
+            assert np.all((rows.lock_ms == 0) | (rows.lock_ms == then.lock_ms + 1000))
             for satellite in new.slipped:
                 found[bool(satellite in new.slipped_silently)] += 1
         before = epochs
@@ -329,7 +334,7 @@ def test_the_rover_works_a_field_inside_the_network():
     assert np.ptp(enu[:, 1]) > 200.0
     distance_m = np.linalg.norm(stations_m[:, None] - stations_m[None], axis=-1)
     nearest_m = np.sort(distance_m, axis=1)[:, 1]
-    assert np.all((20e3 < nearest_m) & (nearest_m < 32e3))
+    assert np.all((nearest_m > 20e3) & (nearest_m < 32e3))
     assert 10e3 < np.linalg.norm(path_m[0] - stations_m, axis=1).min() < 20e3
 
 

@@ -12,8 +12,8 @@ import pytest
 from stations import gpstime
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
+from stations.edge.recording_checks import check_rover_overlaps
 from stations.edge.recordings import (
-    check_rover_overlaps,
     find_station,
     load_antennas,
     load_recording,

@@ -1,0 +1,142 @@
+"""Doubt about integers that are held: what a wrong fix gives away afterwards, and what then starts anew.
+
+Wrong integers agree with everything at the epoch they are fixed, or they would not have been. Later they show in three
+ways: phases of a station that misfit for long; a slant delay that its neighbours cannot explain (83 mm for one cycle on
+each frequency); and open cycles that become well known without coming near an integer, because the rest was bent.
+Persistence is asked for in each case: a travelling disturbance is no wrong fix.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.network_state import NetworkPolicy, NetworkState, drop_arcs, forget_ambiguities, init, ionosphere_prior_m2
+from models.network_update import Observed
+from stations.arrays import BoolArray, FloatArray, IntArray
+from stations.constants import NS_PER_S
+
+_MIN_STATIONS = 3  # with two, nobody can say which one is odd
+_NOISE_M = 0.01  # of a zenith ionosphere in the state, generous
+_FREE_M = 10.0  # the common level of a satellite is not observed
+
+
+def misfitting_stations(policy: NetworkPolicy, state: NetworkState, nis: FloatArray) -> tuple[NetworkState, list[int]]:
+    """Return the state after stations that misfitted for long lost their ambiguities, and which they were.
+
+    Args:
+        policy: Constants.
+        state: Of the filter.
+        nis: Normalised squared surprise of the phases per station, shape ``(station,)``, NaN where it has none.
+    """
+    misfit = np.where(nis > policy.reset_nis, state.misfit_epochs + 1, 0)
+    bad = np.flatnonzero(misfit > policy.reset_epochs)
+    misfit[bad] = 0
+    state = replace(state, misfit_epochs=misfit)
+    state = forget_ambiguities(policy, state, np.flatnonzero(np.isin(state.arc_station, bad)))
+    return state, [int(k) for k in bad]
+
+
+def odd_epochs(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, doubted: Collection[tuple[int, int]]
+) -> IntArray:
+    """Return for how many epochs in a row each arc of the state has been odd, shape ``(arc,)``.
+
+    Args:
+        policy: Constants.
+        state: Of the filter.
+        observed: Arcs of this epoch.
+        doubted: Stations (index) and satellites that the error field does not believe.
+    """
+    odd = np.zeros(len(state.arc_station), dtype=np.bool_)
+    odd[observed.arc] = _unlike_neighbours(policy, state, observed)
+    for arc in observed.arc:
+        odd[arc] |= (int(state.arc_station[arc]), int(state.arc_satellite[arc])) in doubted
+    return np.where(odd, state.arc_odd + 1, 0)
+
+
+def drop_odd_satellites(policy: NetworkPolicy, state: NetworkState) -> tuple[NetworkState, int]:
+    """Return the state without the satellites of which an arc was odd for long, and how many arcs those were.
+
+    Whole arcs, not only their ambiguities: a bent ionosphere would lead to the same integers again. All stations,
+    because the one that looks odd need not be the wrong one: two of five that agree are outvoted. A second time within
+    an hour, everything starts anew. Observed arcs join at once.
+    """
+    satellites = state.arc_satellite[state.arc_odd >= policy.odd_epochs]
+    if not len(satellites):
+        return state, 0
+    again = state.odd_ns >= 0 and state.time_ns - state.odd_ns < policy.odd_again_s * NS_PER_S
+    bad = np.ones(len(state.arc_satellite), dtype=np.bool_) if again else np.isin(state.arc_satellite, satellites)
+    state = anew(policy, state) if again else drop_arcs(state, bad)
+    return replace(state, odd_ns=state.time_ns), int(np.count_nonzero(bad))
+
+
+def _unlike_neighbours(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> BoolArray:
+    """Return, per observed arc, whether its zenith ionosphere is far from what the satellite's other arcs say.
+
+    Source:
+        Leave-one-out residuals, Rasmussen and Williams (2006), eqs. 5.10 to 5.12, under the filter's own prior.
+    """
+    prior = ionosphere_prior_m2(policy, state.station_m)
+    values = state.mean[state.ionosphere_index(observed.arc)]
+    satellites = state.arc_satellite[observed.arc]
+    odd = np.zeros(len(observed.arc), dtype=np.bool_)
+    for satellite in np.unique(satellites):
+        rows = np.flatnonzero(satellites == satellite)
+        if len(rows) < _MIN_STATIONS:
+            continue
+        where = state.arc_station[observed.arc[rows]]
+        covariance = prior[np.ix_(where, where)] + _FREE_M**2
+        covariance.flat[:: len(rows) + 1] += _NOISE_M**2
+        precision = np.linalg.solve(covariance, np.eye(len(rows)))
+        z = (precision @ values[rows]) / np.sqrt(np.diagonal(precision))
+        worst = int(np.argmax(np.abs(z)))
+        odd[rows[worst]] = abs(float(z[worst])) > policy.odd_sigma
+    return odd
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """The integer cycles of an epoch, one row a cycle and band.
+
+    Attributes:
+        mean_cyc: Shape ``(n,)``.
+        sd_cyc: Shape ``(n,)``.
+        held: Whether it is held as an integer, shape ``(n,)``.
+        age_epochs: Of the closing arc's ambiguities, shape ``(n,)``.
+        age_s: The same in seconds, shape ``(n,)``.
+    """
+
+    mean_cyc: FloatArray
+    sd_cyc: FloatArray
+    held: BoolArray
+    age_epochs: IntArray
+    age_s: FloatArray
+
+
+def contradiction_epochs(policy: NetworkPolicy, state: NetworkState, cycles: Cycles) -> int:
+    """Return for how many epochs in a row cycles have contradicted what is held, 0 when they do not.
+
+    Args:
+        policy: Constants.
+        state: Of the filter.
+        cycles: All cycles of the epoch, open or held.
+    """
+    known = (cycles.age_epochs >= 2 * policy.ar_minimum_epochs) & (cycles.sd_cyc < policy.conflict_sd_cyc)
+    away = np.abs(cycles.mean_cyc - np.rint(cycles.mean_cyc)) > policy.conflict_cyc
+    old = cycles.age_s > policy.stagnant_s
+    stagnant = bool(old.any()) and float(np.mean(~cycles.held[old])) > policy.stagnant_share
+    return state.conflict_epochs + 1 if stagnant or bool(np.any(known & away)) else 0
+
+
+def start_anew_if_contradicted(policy: NetworkPolicy, state: NetworkState) -> NetworkState:
+    """Return a state without knowledge when contradictions have lasted; the same state otherwise.
+
+    Not only ambiguities are forgotten: ionosphere and troposphere have been bent to agree with what was held.
+    """
+    return state if state.conflict_epochs < policy.odd_epochs else anew(policy, state)
+
+
+def anew(policy: NetworkPolicy, state: NetworkState) -> NetworkState:
+    """Return a state that knows nothing but the time."""
+    return replace(init(policy, state.stations, state.station_m), time_ns=state.time_ns)
