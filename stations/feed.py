@@ -8,10 +8,11 @@ MSM) is placed beside the last message that told the time of week.
 """
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
-from stations.arrays import IntArray
+from stations.arrays import BoolArray, IntArray
 from stations.epoch import StationEpoch, make_epoch
 from stations.errors import GpsgridError, Reason
 from stations.feed_events import (
@@ -86,7 +87,7 @@ class Feed:
         self._frames = FrameBuffer()
         self._ranges = KnownRanges()
         self._roll_over = PhaseRollOver()
-        self._gathering: StationEpoch | None = None
+        self._gathering: list[StationEpoch] = []
         self._ahead_ns: int | None = None  # of the last time of week, before the time of reception
 
     @property
@@ -157,21 +158,33 @@ class Feed:
 
     def _block(self, block: MsmBlock | LegacyBlock) -> list[FeedEvent]:
         events: list[FeedEvent] = []
-        if self._gathering is not None and self._gathering.time_ns != block.epoch_ns:
+        if self._gathering and self._gathering[0].time_ns != block.epoch_ns:
             events += self._complete()
         self.skipped_cells += block.skipped
         epoch = self._observations(block)
-        if self._gathering is not None:
-            repeated = np.isin(_keys(epoch), _keys(self._gathering))
-            if repeated.any():
-                self.refused[Reason.DUPLICATE_EPOCH] += 1
-                text = f"{self.station_id}: message {block.number} repeats {repeated.sum()} observations of its epoch"
-                events.append(Refused(Reason.DUPLICATE_EPOCH, text))
-            epoch = _merged(self._gathering, epoch.rows(~repeated))
-        self._gathering = epoch
+        repeated = self._repeated(epoch)
+        if repeated is not None:
+            self.refused[Reason.DUPLICATE_EPOCH] += 1
+            text = f"{self.station_id}: message {block.number} repeats {repeated.sum()} observations of its epoch"
+            events.append(Refused(Reason.DUPLICATE_EPOCH, text))
+            epoch = epoch.rows(~repeated)
+        if len(epoch) or not self._gathering:
+            self._gathering.append(epoch)
         if not block.more:
             events += self._complete()
         return events
+
+    def _repeated(self, epoch: StationEpoch) -> BoolArray | None:
+        # Which rows have come before at this time; almost never any, then None.
+        repeated = None
+        for part in self._gathering:
+            if not len(part) or not len(epoch):
+                continue
+            # Both are sorted: other satellites have nothing in common.
+            if part.satellite[0] <= epoch.satellite[-1] and epoch.satellite[0] <= part.satellite[-1]:
+                again = np.isin(_keys(epoch), _keys(part))
+                repeated = again if repeated is None else repeated | again
+        return repeated if repeated is not None and repeated.any() else None
 
     def _observations(self, block: MsmBlock | LegacyBlock) -> StationEpoch:
         if block.constellation is Constellation.GLONASS:
@@ -185,10 +198,10 @@ class Feed:
         return self._ranges.learned(block.epoch(near_m), full=block.full_ranges)
 
     def _complete(self) -> list[FeedEvent]:
-        if self._gathering is None:
+        if not self._gathering:
             return []
-        epoch, self._gathering = self._gathering, None
-        return [EpochReceived(epoch)]
+        parts, self._gathering = self._gathering, []
+        return [EpochReceived(parts[0] if len(parts) == 1 else _merged(parts))]
 
 
 def _passed_on(message: Description) -> FeedEvent:
@@ -217,16 +230,20 @@ def _keys(epoch: StationEpoch) -> IntArray:
     return epoch.satellite * 1000 + epoch.signal
 
 
-def _merged(one: StationEpoch, other: StationEpoch) -> StationEpoch:
-    return make_epoch(
-        one.time_ns,
-        np.concatenate([one.satellite, other.satellite]),
-        np.concatenate([one.signal, other.signal]),
-        np.concatenate([one.pseudorange_m, other.pseudorange_m]),
-        np.concatenate([one.phase_cyc, other.phase_cyc]),
-        np.concatenate([one.cn0_dbhz, other.cn0_dbhz]),
-        np.concatenate([one.lock_ms, other.lock_ms]),
-        np.concatenate([one.half_cycle, other.half_cycle]),
-        np.concatenate([one.doppler_hz, other.doppler_hz]),
-        np.concatenate([one.frequency_hz, other.frequency_hz]),
+def _merged(parts: list[StationEpoch]) -> StationEpoch:
+    parts = sorted((part for part in parts if len(part)), key=lambda part: int(part.satellite[0]))
+    merged = StationEpoch(
+        parts[0].time_ns,
+        np.concatenate([part.satellite for part in parts]),
+        np.concatenate([part.signal for part in parts]),
+        np.concatenate([part.pseudorange_m for part in parts]),
+        np.concatenate([part.phase_cyc for part in parts]),
+        np.concatenate([part.cn0_dbhz for part in parts]),
+        np.concatenate([part.lock_ms for part in parts]),
+        np.concatenate([part.half_cycle for part in parts]),
+        np.concatenate([part.doppler_hz for part in parts]),
+        np.concatenate([part.frequency_hz for part in parts]),
     )
+    if all(one.satellite[-1] < other.satellite[0] for one, other in pairwise(parts)):
+        return merged
+    return make_epoch(*vars(merged).values())

@@ -29,6 +29,7 @@ from stations.wire.msm_columns import (
     UNSORTED,
     WHOLE,
     Bytes,
+    bytes_of,
     columns_at,
     lock_indicator_from,
     put_bits_inplace,
@@ -171,28 +172,28 @@ def _extended_inplace(
 
 
 @njit(cache=True, nogil=True)
-def _head_inplace(data: Bytes, header: IntArray, satellite_index: IntArray, signal_index: IntArray) -> None:
+def _head_inplace(words: IntArray, header: IntArray, satellite_index: IntArray, signal_index: IntArray) -> None:
     at = 0
     for field in range(len(HEADER_WIDTHS)):
-        put_bits_inplace(data, at, HEADER_WIDTHS[field], header[field])
+        put_bits_inplace(words, at, HEADER_WIDTHS[field], header[field])
         at += HEADER_WIDTHS[field]
     for number in range(1, SATELLITE_BITS + 1):
         if satellite_index[number] >= 0:
-            put_bits_inplace(data, HEADER_BITS + number - 1, 1, 1)
+            put_bits_inplace(words, HEADER_BITS + number - 1, 1, 1)
     for number in range(1, SIGNAL_BITS + 1):
         if signal_index[number] >= 0:
-            put_bits_inplace(data, HEADER_BITS + SATELLITE_BITS + number - 1, 1, 1)
+            put_bits_inplace(words, HEADER_BITS + SATELLITE_BITS + number - 1, 1, 1)
 
 
 @njit(cache=True, nogil=True)
-def _satellites_inplace(data: Bytes, starts: IntArray, layout: IntArray, columns: IntArray) -> None:
+def _satellites_inplace(words: IntArray, starts: IntArray, layout: IntArray, columns: IntArray) -> None:
     for i in range(columns.shape[1]):
         rough = columns[0, i]
         whole = INVALID_MILLISECONDS if rough < 0 else rough >> ROUGH_BITS
-        put_bits_inplace(data, starts[WHOLE] + layout[10] * i, layout[10], whole)
-        put_bits_inplace(data, starts[EXTENDED] + layout[0] * i, layout[0], columns[2, i])
-        put_bits_inplace(data, starts[MODULO] + ROUGH_BITS * i, ROUGH_BITS, max(rough, 0))
-        put_bits_inplace(data, starts[RATE] + layout[1] * i, layout[1], columns[1, i])
+        put_bits_inplace(words, starts[WHOLE] + layout[10] * i, layout[10], whole)
+        put_bits_inplace(words, starts[EXTENDED] + layout[0] * i, layout[0], columns[2, i])
+        put_bits_inplace(words, starts[MODULO] + ROUGH_BITS * i, ROUGH_BITS, max(rough, 0))
+        put_bits_inplace(words, starts[RATE] + layout[1] * i, layout[1], columns[1, i])
 
 
 @njit(cache=True, nogil=True)
@@ -244,8 +245,8 @@ def encode_kernel(  # noqa: PLR0913 - one argument a column
     if satellites * signals > MAX_CELLS:
         return TOO_MANY_CELLS, nothing
     starts = columns_at(MASKS_END + satellites * signals, satellites, satellite.size, layout)
-    data = np.zeros((starts[END] + 7) >> 3, dtype=np.uint8)
-    _head_inplace(data, header, satellite_index, signal_index)
+    words = np.zeros((starts[END] >> 5) + 2, dtype=np.int64)
+    _head_inplace(words, header, satellite_index, signal_index)
 
     index = satellite_index[satellite - offsets[0]]
     columns = np.empty((3, satellites), dtype=np.int64)
@@ -256,21 +257,21 @@ def encode_kernel(  # noqa: PLR0913 - one argument a column
         _rough_ranges_inplace(columns[0], index, layout, pseudorange_m, phase_range_m)
         _rough_rates_inplace(columns[1], index, layout[1], rate_m_s)
         _extended_inplace(columns[2], index, tracked, carriers_hz, frequency_hz)
-    _satellites_inplace(data, starts, layout, columns)
+    _satellites_inplace(words, starts, layout, columns)
     rough, rough_rate = columns[0], columns[1]
     for row in range(satellite.size):
         i = index[row]
         code = _fine_of(pseudorange_m[row], rough[i], layout[2], layout[3])
         phase = _fine_of(phase_range_m[row], rough[i], layout[4], layout[5])
-        put_bits_inplace(data, MASKS_END + i * signals + signal_index[tracked[row]], 1, 1)
-        put_bits_inplace(data, starts[CODE] + layout[2] * row, layout[2], code)
-        put_bits_inplace(data, starts[PHASE] + layout[4] * row, layout[4], phase)
-        put_bits_inplace(data, starts[LOCK] + layout[6] * row, layout[6], lock_indicator_from(lock_ms[row], layout[6]))
-        put_bits_inplace(data, starts[HALF] + layout[11] * row, layout[11], half_cycle[row])
+        put_bits_inplace(words, MASKS_END + i * signals + signal_index[tracked[row]], 1, 1)
+        put_bits_inplace(words, starts[CODE] + layout[2] * row, layout[2], code)
+        put_bits_inplace(words, starts[PHASE] + layout[4] * row, layout[4], phase)
+        put_bits_inplace(words, starts[LOCK] + layout[6] * row, layout[6], lock_indicator_from(lock_ms[row], layout[6]))
+        put_bits_inplace(words, starts[HALF] + layout[11] * row, layout[11], half_cycle[row])
         if layout[7]:
             cn0 = _cn0_of(cn0_dbhz[row], layout[7], layout[8])
-            put_bits_inplace(data, starts[CN0] + layout[7] * row, layout[7], cn0)
+            put_bits_inplace(words, starts[CN0] + layout[7] * row, layout[7], cn0)
         if layout[9]:
             fine_rate = _fine_rate_of(rate_m_s[row], rough_rate[i], layout[1], layout[9])
-            put_bits_inplace(data, starts[FINE_RATE] + layout[9] * row, layout[9], fine_rate)
-    return OK, data
+            put_bits_inplace(words, starts[FINE_RATE] + layout[9] * row, layout[9], fine_rate)
+    return OK, bytes_of(words, (starts[END] + 7) >> 3)

@@ -31,6 +31,7 @@ from stations.wire.msm_columns import (
     get_bits,
     get_signed,
     lock_ms_from,
+    words_of,
 )
 from stations.wire.msm_fields import (
     CHANNEL_OFFSET,
@@ -48,12 +49,12 @@ _FINE_PER_ROUGH_RATE = 10_000  # units of DF404 in one of DF399
 
 
 @njit(cache=True, nogil=True)
-def _members(data: Bytes, at: int, width: int) -> IntArray:
+def _members(words: IntArray, at: int, width: int) -> IntArray:
     numbers = np.empty(width, dtype=np.int64)
     count = 0
     for number in range(width):
         place = at + number
-        if data[place >> 3] >> (7 - (place & 7)) & 1:
+        if words[place >> 5] >> (31 - (place & 31)) & 1:
             numbers[count] = number + 1
             count += 1
     return numbers[:count]
@@ -74,21 +75,21 @@ def _rate_m_s(fine: int, bits: int, rough: int, rough_bits: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _satellites(data: Bytes, starts: IntArray, layout: IntArray, count: int) -> IntArray:
+def _satellites(words: IntArray, starts: IntArray, layout: IntArray, count: int) -> IntArray:
     # Rough range, rough rate and extended information of each satellite, shape (3, satellite).
     columns = np.empty((3, count), dtype=np.int64)
     for i in range(count):
-        whole = get_bits(data, starts[WHOLE] + layout[10] * i, layout[10])
-        modulo = get_bits(data, starts[MODULO] + ROUGH_BITS * i, ROUGH_BITS)
+        whole = get_bits(words, starts[WHOLE] + layout[10] * i, layout[10])
+        modulo = get_bits(words, starts[MODULO] + ROUGH_BITS * i, ROUGH_BITS)
         columns[0, i] = -1 if whole == INVALID_MILLISECONDS else (whole << ROUGH_BITS) | modulo
-        columns[1, i] = get_signed(data, starts[RATE] + layout[1] * i, layout[1])
-        columns[2, i] = get_bits(data, starts[EXTENDED] + layout[0] * i, layout[0])
+        columns[1, i] = get_signed(words, starts[RATE] + layout[1] * i, layout[1])
+        columns[2, i] = get_bits(words, starts[EXTENDED] + layout[0] * i, layout[0])
     return columns
 
 
 @njit(cache=True, nogil=True)
 def _cells_inplace(  # noqa: PLR0913 - one argument a column
-    data: Bytes,
+    words: IntArray,
     starts: IntArray,
     layout: IntArray,
     carriers_hz: FloatArray,
@@ -112,23 +113,23 @@ def _cells_inplace(  # noqa: PLR0913 - one argument a column
             channel = extended - CHANNEL_OFFSET if told else channels[satellite]
             frequency_hz += channel * carriers_hz[1, signal]
         wavelength_m = SPEED_OF_LIGHT_M_S / frequency_hz
-        code = get_signed(data, starts[CODE] + layout[2] * cell, layout[2])
-        phase = get_signed(data, starts[PHASE] + layout[4] * cell, layout[4])
+        code = get_signed(words, starts[CODE] + layout[2] * cell, layout[2])
+        phase = get_signed(words, starts[PHASE] + layout[4] * cell, layout[4])
         integers[0, row] = satellite + offsets[0]
         integers[1, row] = signal + offsets[1]
-        integers[2, row] = lock_ms_from(get_bits(data, starts[LOCK] + layout[6] * cell, layout[6]), layout[6])
+        integers[2, row] = lock_ms_from(get_bits(words, starts[LOCK] + layout[6] * cell, layout[6]), layout[6])
         integers[3, row] = rough
         integers[4, row] = rough_rate
         integers[5, row] = extended
-        half_cycle[row] = get_bits(data, starts[HALF] + layout[11] * cell, layout[11]) == 1
+        half_cycle[row] = get_bits(words, starts[HALF] + layout[11] * cell, layout[11]) == 1
         floats[0, row] = _range_m(code, layout[2], layout[3], rough)
         floats[1, row] = _range_m(phase, layout[4], layout[5], rough)
         floats[2, row] = floats[1, row] / wavelength_m
         floats[6, row] = frequency_hz
-        fine_rate = get_signed(data, starts[FINE_RATE] + layout[9] * cell, layout[9])
+        fine_rate = get_signed(words, starts[FINE_RATE] + layout[9] * cell, layout[9])
         floats[3, row] = _rate_m_s(fine_rate, layout[9], rough_rate, layout[1])
         floats[4, row] = -floats[3, row] / wavelength_m
-        cn0 = get_bits(data, starts[CN0] + layout[7] * cell, layout[7])
+        cn0 = get_bits(words, starts[CN0] + layout[7] * cell, layout[7])
         floats[5, row] = cn0 / (1 << layout[8]) if cn0 else np.nan
         row += 1
     return row
@@ -167,18 +168,19 @@ def decode_kernel(  # noqa: PLR0913 - one argument a column
     bits = 8 * data.size
     if bits < MASKS_END:
         return TOO_SHORT
+    words = words_of(data)
     at = 0
     for field in range(len(HEADER_WIDTHS)):
-        header[field] = get_bits(data, at, HEADER_WIDTHS[field])
+        header[field] = get_bits(words, at, HEADER_WIDTHS[field])
         at += HEADER_WIDTHS[field]
-    satellites = _members(data, HEADER_BITS, SATELLITE_BITS)
-    signals = _members(data, HEADER_BITS + SATELLITE_BITS, SIGNAL_BITS)
+    satellites = _members(words, HEADER_BITS, SATELLITE_BITS)
+    signals = _members(words, HEADER_BITS + SATELLITE_BITS, SIGNAL_BITS)
     mask_bits = satellites.size * signals.size
     if mask_bits > MAX_CELLS:
         return TOO_MANY_CELLS
     if bits < MASKS_END + mask_bits:
         return TOO_SHORT
-    members = _members(data, MASKS_END, mask_bits)
+    members = _members(words, MASKS_END, mask_bits)
     starts = columns_at(MASKS_END + mask_bits, satellites.size, members.size, layout)
     if bits < starts[END]:
         return TOO_SHORT
@@ -188,9 +190,9 @@ def decode_kernel(  # noqa: PLR0913 - one argument a column
         cells[0, cell] = i
         cells[1, cell] = satellites[i]
         cells[2, cell] = signals[j]
-    columns = _satellites(data, starts, layout, satellites.size)
+    columns = _satellites(words, starts, layout, satellites.size)
     rows = _cells_inplace(
-        data, starts, layout, carriers_hz, channels, offsets, cells, columns, integers, floats, half_cycle
+        words, starts, layout, carriers_hz, channels, offsets, cells, columns, integers, floats, half_cycle
     )
     header[-1] = members.size - rows
     return rows

@@ -8,7 +8,6 @@ import argparse
 import math
 import re
 import sys
-import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -26,10 +25,9 @@ from stations.wire.bits import BitReader, BitWriter
 from stations.wire.ephemeris_fields import read_fields, write_fields
 from stations.wire.framing import FrameBuffer, message_number
 from stations.wire.legacy import L1_SIGNALS, L2_SIGNALS, decode_legacy
-from stations.wire.legacy_encoding import encode_legacy
 from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.msm import decode_msm, encode_block
-from stations.wire.msm_fields import LAYOUTS, group_of
+from stations.wire.msm_fields import group_of
 from stations.wire.service_messages import (
     GlonassBiases,
     StationText,
@@ -40,11 +38,20 @@ from stations.wire.service_messages import (
     encode_parameters,
     encode_text,
 )
+from tests.stations.wire.oracle_bits import identical
+from tests.stations.wire.oracle_readings import (
+    NAN,
+    legacy_satellites,
+    pyrtcm_cells,
+    vector_cells,
+    vector_satellites,
+    vector_structs,
+    vectors,
+)
 
-RANGE_MS_M = SPEED_OF_LIGHT_M_S / 1000
 # Reception of the first bytes, within hours, as far as texts, ephemerides and leap seconds in the streams tell.
 RECEIVED_NS = {
-    "1012_first.rtcm": from_calendar(2018, 1, 3, 10),
+    "1012_first.rtcm": from_calendar(2018, 1, 2, 10),
     "GMSD7_20121014.rtcm3": from_calendar(2012, 10, 14),
     "dropped-packets-STR24.rtcm3": from_calendar(2018, 7, 12, 23, 30),
     "glo_day_rollover.rtcm": from_calendar(2017, 7, 28, 21, 30),
@@ -62,11 +69,6 @@ RECEIVED_NS = {
 }
 # The same observations twice an epoch, as 1004 and 1077, of which RTKLIB keeps the last and we the first.
 NOT_FOR_RTKLIB = {"mixed-msm-legacy.rtcm"}
-# pyrtcm's fields of the MSM cells by level, and the names that the vectors have for the same.
-_LOW = ("DF400", "DF401", "DF402", "DF403")
-_HIGH = ("DF405", "DF406", "DF407", "DF408")
-_BITS = {"DF400": 2.0**-10, "DF401": 2.0**-8, "DF405": 2.0**-10, "DF406": 2.0**-8}
-NAN = float("nan")
 # RTCM 10403.3 table 3.4-2, from the end: from which indicator on, seconds per indicator, seconds to subtract.
 _LOCK_STEPS = (
     (127, 0, -937),
@@ -82,99 +84,6 @@ SERVICES = {
     1029: (decode_text, encode_text),
     1230: (decode_biases, encode_biases),
 }
-
-
-def least_ms(indicator, width):
-    """The tables of the standard, line by line: DF402 (3.5-74) and DF407 (3.5-75)."""
-    if width == 4:
-        return [0, *(2**power for power in range(5, 20))][indicator]
-    if indicator > 704:
-        return 0  # reserved
-    start, unit, least = 0, 1, 0
-    while indicator >= start + (64 if start == 0 else 32):
-        least += unit * (64 if start == 0 else 32)
-        start, unit = start + (64 if start == 0 else 32), unit * 2
-    return least + (indicator - start) * unit
-
-
-def pyrtcm_cells(message):
-    """Return (satellite, signal) -> (code m, phase m, rate, C/N0, lock ms, half cycle, extended) of a message."""
-    _, level = group_of(int(message.identity))
-    fields = _LOW if level < 6 else _HIGH
-    # pyrtcm names satellites and signals, and some not at all, so the masks are read again.
-    satellites = [number for number in range(1, 65) if message.DF394 >> (64 - number) & 1]
-    signals = [number for number in range(1, 33) if message.DF395 >> (32 - number) & 1]
-    pairs = [(satellite, signal) for satellite in satellites for signal in signals]
-    pairs = [pair for bit, pair in enumerate(reversed(pairs)) if message.DF396 >> bit & 1][::-1]
-    cells = {}
-    for index, (satellite, signal) in enumerate(pairs, 1):
-        at, own = f"_{index:02d}", f"_{satellites.index(satellite) + 1:02d}"
-        whole = getattr(message, "DF397" + own, 0)
-        rough_ms = NAN if whole == 255 else whole + getattr(message, "DF398" + own)
-        code, phase = (
-            NAN if (fine := getattr(message, name + at, -_BITS[name])) == -_BITS[name] else rough_ms + fine
-            for name in fields[:2]
-        )
-        rate, fine_rate = getattr(message, "DF399" + own, -8192), getattr(message, "DF404" + at, -1.6384)
-        width = 4 if level < 6 else 10
-        cells[satellite, signal] = (
-            code * RANGE_MS_M,
-            phase * RANGE_MS_M,
-            NAN if rate == -8192 or fine_rate == -1.6384 else rate + fine_rate,
-            getattr(message, fields[3] + at, 0) or NAN,
-            least_ms(getattr(message, fields[2] + at, 0), width),
-            bool(getattr(message, "DF420" + at, 0)),
-            getattr(message, "DF419" + own, getattr(message, "ExtSatInfo" + own, 0)),
-        )
-    return cells
-
-
-def vector_structs(text):
-    """Return the innermost structures of a vector as (name, {field: value}) in order."""
-    pattern = r"(\w+): ?(None|Some\([^)]*\)|\w+::SigId::new\(\d,'\w'\)|-?[\d.e-]+)"
-    return [
-        (name, {key: _vector_value(value) for key, value in re.findall(pattern, body)})
-        for name, body in re.findall(r"(\w+) *\{([^{}]*)\}", text)
-    ]
-
-
-def _vector_value(text):
-    if text == "None":
-        return None
-    if "SigId" in text:
-        return re.sub(r".*\((\d),'(\w)'\)", r"\1\2", text)
-    return float(text.removeprefix("Some(").removesuffix(")"))
-
-
-def vector_cells(text, constellation, level):
-    """Return the same as :func:`pyrtcm_cells` from the text of a vector."""
-    structs = vector_structs(text)
-    satellites = {one["satellite_id"]: one for name, one in structs if name.endswith("Sat")}
-    ext = "_ext" if level >= 6 else ""
-    cells = {}
-    for name, cell in structs:
-        if not name.endswith("Sig"):
-            continue
-        own = satellites[cell["satellite_id"]]
-        whole = own.get("gnss_satellite_rough_range_integer_ms", 0.0)
-        rough_ms = NAN if whole is None else whole + own["gnss_satellite_rough_range_mod1ms_ms"]
-        fine = [cell.get(f"gnss_signal_fine_{kind}{ext}_ms") for kind in ("pseudorange", "phaserange")]
-        code, phase = (NAN if one is None else (rough_ms + one) * RANGE_MS_M for one in fine)
-        rates = (
-            own.get("gnss_satellite_rough_phaserange_rates_m_s"),
-            cell.get("gnss_signal_fine_phaserange_rate_m_s"),
-        )
-        channel = own.get("glonass_satellite_frequency_channel_number", 8.0)
-        cells[int(cell["satellite_id"]), signal_of(constellation, cell["signal_id"]).number % 100] = (
-            code,
-            phase,
-            NAN if None in rates else sum(rates),
-            cell.get(f"gnss_signal_cnr{ext}_dbhz") or NAN,
-            least_ms(int(cell.get(f"gnss_phaserange_lock_time{ext}_ind", 0)), 10 if ext else 4),
-            bool(cell.get("half_cycle_ambiguity_ind", 0)),
-            int(own["reserved_8_4"]) if "reserved_8_4" in own else int(8.0 if channel is None else channel) + 7,
-        )
-    return cells
 
 
 def same_cells(block, cells):
@@ -227,37 +136,6 @@ def same_header(block, message):
             getattr(message, name) for name in ("DF004", "DF248", "DF428", "DF546") if hasattr(message, name)
         )
     return 9
-
-
-def legacy_satellites(message):
-    """Return pyrtcm's satellites of 1001 to 1004 and 1009 to 1012 under the names of ``legacy_fields``."""
-    glonass = int(message.identity) > 1008
-    names = {
-        "satellite": (9, 38), "l1_code": (10, 39), "channel": (0, 40), "l1_range": (11, 41), "l1_phase": (12, 42),
-        "l1_lock": (13, 43), "ambiguity": (14, 44), "l1_cn0": (15, 45), "l2_code": (16, 46), "l2_range": (17, 47),
-        "l2_phase": (18, 48), "l2_lock": (19, 49), "l2_cn0": (20, 50),
-    }  # fmt: skip
-    count = message.DF035 if glonass else message.DF006
-    return [
-        {name: getattr(message, f"DF{fields[glonass]:03d}_{index:02d}", None) for name, fields in names.items()}
-        for index in range(1, count + 1)
-    ]
-
-
-def vector_satellites(text):
-    """Return the same from the text of a vector, with ``None`` for invalid."""
-    names = {
-        "satellite": "glo_satellite_id", "l1_code": "glo_l1_code_ind", "channel": "glo_satellite_freq_chan_number",
-        "l1_range": "l1_pseudorange_m", "l1_phase": "l1_phase_pseudorange_diff_m", "l1_lock": "l1_lock_time_index",
-        "ambiguity": "l1_pseudorange_amb_m", "l1_cn0": "l1_cnr_dbhz", "l2_code": "glo_l2_code_ind",
-        "l2_range": "l2_l1_pseudorange_diff_m", "l2_phase": "l2_phase_l1_pseudorange_diff_m",
-        "l2_lock": "l2_lock_time_index", "l2_cn0": "l2_cnr_dbhz",
-    }  # fmt: skip
-    return [
-        {ours: one.get(name, one.get(name.replace("glo_", "gps_"))) for ours, name in names.items()}
-        for name, one in vector_structs(text)
-        if name.endswith("Sat")
-    ]
 
 
 def same_legacy(block, satellites, *, vector):
@@ -478,55 +356,6 @@ def _service_in_text(value, text):
     ours = [(one.number, one.synchronous, pytest.approx(one.interval_s, abs=1e-6)) for one in value.announcements]
     assert announced == ours
     return 1 + 3 * len(ours)
-
-
-def vectors(archive):
-    """Yield (name, payload, text) of the generated vectors."""
-    with tarfile.open(archive) as tar:
-        files = {member.name.removeprefix("./"): tar.extractfile(member).read() for member in tar if member.isfile()}
-    for name in sorted(files):
-        if name.endswith(".rtcm") and name.removesuffix(".rtcm") + ".in" in files:
-            yield name, files[name][3:-3], files[name.removesuffix(".rtcm") + ".in"].decode()
-
-
-def identical(payload, near_ns):
-    """Return whether an observation message comes back to the bit, but for what its sender is free to choose.
-
-    The order of the satellites before MSM, and code and lock time of satellites without L2 there; the bits behind the
-    last field; a day of week that is not told.
-    """
-    number = message_number(payload)
-    if group_of(number):
-        again = encode_block(decode_msm(payload, near_ns))
-        return len(again) == len(payload) and _bits(again) == _bits(payload)
-    block = decode_legacy(payload, near_ns)
-    flags = {"divergence_free": block.divergence_free, "smoothing_interval": block.smoothing_interval}
-    again = encode_legacy(number, block.station_number, block.epoch(), more=block.more, **flags)
-    return _legacy_fields(again) == _legacy_fields(payload)
-
-
-def _bits(payload):
-    reader = BitReader(payload)
-    level = group_of(message_number(payload))[1]
-    reader.unsigned(73)
-    satellites, signals = reader.unsigned(64).bit_count(), reader.unsigned(32).bit_count()
-    cells = reader.unsigned(satellites * signals).bit_count()
-    reader.unsigned(satellites * LAYOUTS[level].satellite_bits + cells * LAYOUTS[level].cell_bits)
-    position, reader = reader.position, BitReader(payload)
-    head, field, rest = reader.unsigned(24), reader.unsigned(30), reader.unsigned(position - 54)
-    if group_of(message_number(payload))[0] is Constellation.GLONASS:
-        field %= 1 << 27  # the time of day
-    return head, field, rest
-
-
-def _legacy_fields(payload):
-    layout, reader = LEGACY_LAYOUTS[message_number(payload)], BitReader(payload)
-    header = read_fields(reader, layout.header)
-    satellites = [read_fields(reader, layout.satellite) for _ in range(header["count"])]
-    for raw in satellites:
-        if (raw["l2_range"], raw["l2_phase"]) in {(-(2**13), -(2**19)), (0, 0)} and not raw["l2_cn0"]:
-            raw.update(l2_range=0, l2_phase=0, l2_code=0, l2_lock=0)
-    return header, sorted(satellites, key=lambda raw: raw["satellite"])
 
 
 def main():

@@ -13,7 +13,8 @@ from stations.signals import GPS_L1CA, GPS_L2W, SIGNALS
 from stations.wire.framing import encode_frame
 from stations.wire.msm import MsmFlags, decode_msm, encode_msm, encode_msm7, more_follows, split_rows
 from stations.wire.msm_fields import group_of
-from tests.stations.wire.oracle_table import RECEIVED_NS, pyrtcm_cells, recorded, same_cells
+from tests.stations.wire.oracle_readings import pyrtcm_cells
+from tests.stations.wire.oracle_table import RECEIVED_NS, recorded, same_cells
 
 RANGE_MS_M = SPEED_OF_LIGHT_M_S / 1000
 NEAR_NS = from_calendar(2021, 1, 1)

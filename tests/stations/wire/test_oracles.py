@@ -5,7 +5,7 @@ import pytest
 from stations.signals import Constellation
 from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.msm_fields import group_of
-from tests.stations.wire import oracle_table
+from tests.stations.wire import oracle_bits, oracle_readings, oracle_table
 
 LONG = {"dropped-packets-STR24.rtcm3": 40, "week-rollover-STR24.rtcm3": 20}
 STREAMS = sorted(oracle_table.RECEIVED_NS)
@@ -35,7 +35,7 @@ def test_recorded_epochs_equal_rtklib(shared_data, name):
 @pytest.mark.parametrize("name", STREAMS)
 def test_recorded_messages_come_back_to_the_bit(shared_data, name):
     messages = [
-        (number, oracle_table.identical(payload, oracle_table.RECEIVED_NS[name]))
+        (number, oracle_bits.identical(payload, oracle_table.RECEIVED_NS[name]))
         for number, payload in oracle_table.recorded(shared_data / "rtcm3" / name, LONG.get(name, 1))
         if number in LEGACY_LAYOUTS or group_of(number)
     ]
@@ -48,7 +48,7 @@ def test_recorded_messages_come_back_to_the_bit(shared_data, name):
 @pytest.mark.data
 def test_generated_vectors(shared_data):
     values, same, files = 0, 0, 0
-    for name, payload, text in oracle_table.vectors(shared_data / "rtcm3" / "message-vectors.tar.gz"):
+    for name, payload, text in oracle_readings.vectors(shared_data / "rtcm3" / "message-vectors.tar.gz"):
         compared, again = oracle_table.vector_values(name, payload, text)
         values += compared
         if compared:
