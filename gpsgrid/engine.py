@@ -29,8 +29,9 @@ from gpsgrid.learning_window import LearningWindow
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.snapshot import Snapshot
-from gpsgrid.solver import NetworkSolver
+from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, NetworkSolver
 from models.field.cell import fit_cell
+from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
 from models.network_state import NetworkPolicy
 from stations.align import EpochAssembler, NetworkEpoch
@@ -58,6 +59,7 @@ class EngineConfig:
         query_wait_ns: How long a query waits for the network epoch of its own time.
         query: Limits of what is answered.
         filter: Constants of the network filter.
+        hyper: Hyperparameters of the field until others are learned.
     """
 
     network: Network
@@ -67,6 +69,7 @@ class EngineConfig:
     query_wait_ns: int = 500 * NS_PER_MS
     query: QueryPolicy = QueryPolicy()
     filter: NetworkPolicy = NetworkPolicy()
+    hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,7 @@ class Engine:
         }
         self._ingest = Ingest(config.near_ns)
         self._assembler = EpochAssembler(frozenset(self.health.stations), config.wait_ns)
-        self._solver = NetworkSolver(config.network, calibrations, config.filter)
+        self._solver = NetworkSolver(config.network, calibrations, config.filter, config.hyper)
         self._window = LearningWindow()
         self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
         self._fields: dict[tuple[int, tuple[int, ...]], Posterior] = {}

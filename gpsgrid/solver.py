@@ -31,6 +31,10 @@ Station offsets are free: they also hold the datum of undifferenced ambiguities.
 """
 
 
+QUIET_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.12, residual_sd_m=0.02, station_offset_sd_m=10.0)
+"""A quiet mid-latitude night: for a lone base, which has no neighbours to learn from."""
+
+
 @dataclass
 class NetworkSolver:
     """Carries the network filter and the satellite scales from epoch to epoch.
