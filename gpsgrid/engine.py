@@ -121,7 +121,7 @@ class Engine:
                     self._refused(str(error.facts["station"]), error.reason, str(error))
                     for error in self._assembler.take_refusals()
                 ]
-                outputs += self._solve(closed)
+                outputs += self._solve(closed, event.host_ns)
                 outputs += self._answer_waiting(event.host_ns)
             case PositionAsked():
                 outputs = self._asked(event)
@@ -152,7 +152,7 @@ class Engine:
             )
             return [self._refused(event.station, Reason.UNKNOWN_STATION, text)]
         outputs: list[Output] = []
-        epochs, refused = self._ingest.push(event.station, event.payload)
+        epochs, refused = self._ingest.push(event.station, event.payload, event.host_ns)
         outputs.extend(self._refused(event.station, one.reason, one.text) for one in refused)
         for epoch in epochs:
             health = self.health.stations[event.station]
@@ -163,7 +163,7 @@ class Engine:
             except GpsgridError as error:
                 outputs.append(self._refused(event.station, error.reason, str(error)))
             else:
-                outputs.extend(self._solve(closed))
+                outputs.extend(self._solve(closed, event.host_ns))
                 if closed:
                     outputs.extend(self._answer_waiting(event.host_ns))
         return outputs
@@ -174,16 +174,17 @@ class Engine:
             self.health.stations[source].refused[reason] += 1
         return InputRefused(source, reason, text)
 
-    def _solve(self, epochs: list[NetworkEpoch]) -> list[Output]:
+    def _solve(self, epochs: list[NetworkEpoch], host_ns: int) -> list[Output]:
         outputs: list[Output] = []
         for epoch in epochs:
             if self._snapshots and epoch.time_ns <= self._snapshots[-1].time_ns:
                 # The alignment found that what it closed before came from clocks that were ahead.
                 self._solver.restart()
                 self._snapshots.clear()
+                self._fields.clear()
                 self._window = LearningWindow()
             snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
-            self._ingest.network_time(epoch.time_ns)
+            self._ingest.network_time(epoch.time_ns, host_ns)
             self._snapshots.append(snapshot)
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
@@ -196,7 +197,7 @@ class Engine:
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config
         try:
-            request = read_rover_body(event, self._ingest.near_ns, config.antennas)
+            request = read_rover_body(event, self._ingest.near_at(event.host_ns), config.antennas)
         except GpsgridError as error:
             frame, epoch = config.network.frame, config.network.epoch
             return [self._answered(refusal(event.request, error.reason, str(error), 0, frame, epoch))]

@@ -185,7 +185,7 @@ class AntennaTable:
         labels = {_label(entry.antenna, entry.serial): entry for entry in self.calibrations}
         same_name = [label for label, entry in labels.items() if entry.antenna[:16] == wanted[:16]]
         nearest = same_name or difflib.get_close_matches(_label(wanted, serial), list(labels), n=_NEAREST)
-        known = "; ".join(nearest[:_NEAREST]) or f"{len(labels)} other antennas"
+        known = "; ".join(nearest[:_NEAREST]) or ", ".join(label.strip() for label in sorted(labels)[:_NEAREST])
         message = (
             f"{self.source} has no calibration for antenna {_label(wanted, serial)}; nearest are: {known}."
             " Correct the type (name and radome) or the serial number, or use an ANTEX file that has it"
