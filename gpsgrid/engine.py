@@ -29,8 +29,9 @@ from gpsgrid.learning_window import LearningWindow
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.snapshot import Snapshot
-from gpsgrid.solver import NetworkSolver
+from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, NetworkSolver
 from models.field.cell import fit_cell
+from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
 from models.network_state import NetworkPolicy
 from stations.align import EpochAssembler, NetworkEpoch
@@ -58,6 +59,7 @@ class EngineConfig:
         query_wait_ns: How long a query waits for the network epoch of its own time.
         query: Limits of what is answered.
         filter: Constants of the network filter.
+        hyper: Hyperparameters of the field until others are learned.
     """
 
     network: Network
@@ -67,6 +69,7 @@ class EngineConfig:
     query_wait_ns: int = 500 * NS_PER_MS
     query: QueryPolicy = QueryPolicy()
     filter: NetworkPolicy = NetworkPolicy()
+    hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,7 @@ class Engine:
         }
         self._ingest = Ingest(config.near_ns)
         self._assembler = EpochAssembler(frozenset(self.health.stations), config.wait_ns)
-        self._solver = NetworkSolver(config.network, calibrations, config.filter)
+        self._solver = NetworkSolver(config.network, calibrations, config.filter, config.hyper)
         self._window = LearningWindow()
         self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
         self._fields: dict[tuple[int, tuple[int, ...]], Posterior] = {}
@@ -118,7 +121,7 @@ class Engine:
                     self._refused(str(error.facts["station"]), error.reason, str(error))
                     for error in self._assembler.take_refusals()
                 ]
-                outputs += self._solve(closed)
+                outputs += self._solve(closed, event.host_ns)
                 outputs += self._answer_waiting(event.host_ns)
             case PositionAsked():
                 outputs = self._asked(event)
@@ -149,7 +152,7 @@ class Engine:
             )
             return [self._refused(event.station, Reason.UNKNOWN_STATION, text)]
         outputs: list[Output] = []
-        epochs, refused = self._ingest.push(event.station, event.payload)
+        epochs, refused = self._ingest.push(event.station, event.payload, event.host_ns)
         outputs.extend(self._refused(event.station, one.reason, one.text) for one in refused)
         for epoch in epochs:
             self.health.stations[event.station].heard(epoch.time_ns)
@@ -158,7 +161,7 @@ class Engine:
             except GpsgridError as error:
                 outputs.append(self._refused(event.station, error.reason, str(error)))
             else:
-                outputs.extend(self._solve(closed))
+                outputs.extend(self._solve(closed, event.host_ns))
                 if closed:
                     outputs.extend(self._answer_waiting(event.host_ns))
         return outputs
@@ -169,16 +172,17 @@ class Engine:
             self.health.stations[source].refused[reason] += 1
         return InputRefused(source, reason, text)
 
-    def _solve(self, epochs: list[NetworkEpoch]) -> list[Output]:
+    def _solve(self, epochs: list[NetworkEpoch], host_ns: int) -> list[Output]:
         outputs: list[Output] = []
         for epoch in epochs:
             if self._snapshots and epoch.time_ns <= self._snapshots[-1].time_ns:
                 # The alignment found that what it closed before came from clocks that were ahead.
                 self._solver.restart()
                 self._snapshots.clear()
+                self._fields.clear()
                 self._window = LearningWindow()
             snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
-            self._ingest.network_time(epoch.time_ns)
+            self._ingest.network_time(epoch.time_ns, host_ns)
             self._snapshots.append(snapshot)
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
@@ -191,7 +195,7 @@ class Engine:
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config
         try:
-            request = read_rover_body(event, self._ingest.near_ns, config.antennas)
+            request = read_rover_body(event, self._ingest.near_at(event.host_ns), config.antennas)
         except GpsgridError as error:
             frame, epoch = config.network.frame, config.network.epoch
             return [self._answered(refusal(event.request, error.reason, str(error), 0, frame, epoch))]

@@ -41,13 +41,15 @@ class Ingest:
     ephemerides: EphemerisStore = field(default_factory=EphemerisStore)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
+    _host_ns: int | None = None
 
-    def push(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
+    def push(self, station: str, payload: bytes, host_ns: int) -> tuple[list[StationEpoch], list[Refused]]:
         """Take in bytes of a station; return its complete epochs and what was refused.
 
         Until the first ephemeris has been heard, from any station and however its bytes are cut, the bytes
         wait; then they are decoded with the right week.
         """
+        self._follow_host(host_ns)
         reported: list[Refused] = []
         waiting = self._waiting.get(station)
         if not self.synchronised:
@@ -66,9 +68,16 @@ class Ingest:
         more, refused = self._decode(station, payload)
         return epochs + more, reported + refused
 
-    def network_time(self, time_ns: int) -> None:
+    def network_time(self, time_ns: int, host_ns: int) -> None:
         """Follow the network epochs."""
-        self.near_ns = time_ns
+        self.near_ns, self._host_ns = time_ns, host_ns
+
+    def near_at(self, host_ns: int) -> int:
+        """Return GPS time good to half a week at a time of the host clock, also after days of silence."""
+        return self.near_ns if self._host_ns is None else self.near_ns + max(host_ns - self._host_ns, 0)
+
+    def _follow_host(self, host_ns: int) -> None:
+        self.near_ns, self._host_ns = self.near_at(host_ns), host_ns
 
     def _decode(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
         epochs: list[StationEpoch] = []

@@ -156,11 +156,12 @@ def _solve(
     rover_policy, snapshot = service.policy.rover, service.snapshot
     for _ in range(2):
         rover = reduce_epoch(raw, snapshot.ephemerides, reference_m, request.calibration)
+        rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
         base = snapshot.reduced[master]
         rows, base_rows = common_rows(rover_policy, rover, base)
         rover, base = rover.rows(rows), base.rows(base_rows)
         corrections = _corrections(snapshot, posterior, rover, base, master)
-        solution = solve(rover_policy, rover, base, corrections, reference_m)
+        solution = solve(rover_policy, rover, base, corrections, reference_m, may_fix=snapshot.trusted)
         if solution.status is RoverStatus.NONE:
             break
         reference_m = solution.position_m

@@ -32,6 +32,8 @@ class Snapshot:
         field: The robust field of all stations together.
         inflation: Factor on the field's covariance, at least one: how much worse than its own sigma the
             field has lately predicted stations from their neighbours.
+        trusted: Whether the network holds enough of its own integers for a rover to claim any.
+        wrong_orbits: Satellites left out because their codes fit no station.
     """
 
     time_ns: int
@@ -46,6 +48,8 @@ class Snapshot:
     scales: FloatArray
     field: RobustField
     inflation: float = 1.0
+    trusted: bool = True
+    wrong_orbits: tuple[int, ...] = ()
 
 
 def field_points(reduced: Reduced) -> FieldPoints:

@@ -12,6 +12,7 @@ from models.field import scale
 from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
 from models.field.solve import FieldObservations
+from models.network import NetworkInfo
 from models.reduction import Reduced, dual_frequency, reduce_epoch
 from stations.align import NetworkEpoch
 from stations.antex import AntennaCalibration
@@ -20,7 +21,18 @@ from stations.catalog import Network
 from stations.constants import NS_PER_S
 
 _DOUBT_SIGMA = 4.0
+_LARGEST_SQUARE = 25.0  # one gross error must not be remembered for an hour
+_LARGEST_INFLATION = 100.0
+_WRONG_ORBIT_M = (
+    50.0  # of the median code residual over the stations; noise, delays and broadcast orbits are below 20 m
+)
+_START_UP_S = 600.0
+_SHARE_HALF_LIFE_S = 120.0
+_TRUSTED_SHARE = 0.4  # of the double differences; a wrong coordinate of 10 cm leaves 0.1 to 0.3
+_LONGEST_GAP_S = 60.0
 _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
+
+_FEWEST_FOR_CLOCK = 4
 
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
@@ -29,6 +41,10 @@ DEFAULT_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.25, residual_sd_m=0.05, st
 
 Station offsets are free: they also hold the datum of undifferenced ambiguities.
 """
+
+
+QUIET_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.12, residual_sd_m=0.02, station_offset_sd_m=10.0)
+"""A quiet mid-latitude night: for a lone base, which has no neighbours to learn from."""
 
 
 @dataclass
@@ -58,6 +74,8 @@ class NetworkSolver:
         self._state = network_state.init(self.policy, names, positions)
         self._scales = scale.init(SATELLITE_SLOTS)
         self._misfit = 1.0
+        self._running_s = 0.0
+        self._share = 1.0
         self._doubted: frozenset[tuple[int, int]] = frozenset()
 
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
@@ -69,6 +87,7 @@ class NetworkSolver:
             raw = dual_frequency(observations)
             if len(raw.satellite):
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
+        reduced, wrong = without_wrong_orbits(reduced)
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
         self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns, self._doubted)
         delays = station_delays(self._state, info)
@@ -90,8 +109,19 @@ class NetworkSolver:
             self.hyper,
             scales,
             field,
-            max(1.0, self._misfit),
+            min(max(1.0, self._misfit), _LARGEST_INFLATION),
+            self._trusted(info, elapsed_s),
+            wrong,
         )
+
+    def _trusted(self, info: NetworkInfo, elapsed_s: float) -> bool:
+        """Return whether the network holds enough integers; while it starts, it need not yet."""
+        if info.station_restarts:
+            self._running_s = 0.0
+        self._running_s += min(elapsed_s, _LONGEST_GAP_S)
+        keep = 0.5 ** (elapsed_s / _SHARE_HALF_LIFE_S)
+        self._share = keep * self._share + (1.0 - keep) * info.fixed_share
+        return self._running_s < _START_UP_S or self._share >= _TRUSTED_SHARE
 
 
 def field_observations(
@@ -112,6 +142,25 @@ def field_observations(
         delays.satellite, gather("pierce_m", (3,)), state.station_m[delays.station], gather("slant_factor", ())
     )
     return FieldObservations(points, delays.station, delays.ionosphere_m, delays.variance_m2, delays.clean)
+
+
+def without_wrong_orbits(reduced: dict[str, Reduced]) -> tuple[dict[str, Reduced], tuple[int, ...]]:
+    """Return the observations without satellites whose codes no station can explain, and which those are.
+
+    An ephemeris can pass every check of its numbers and still be of another satellite or time. At known coordinates
+    the codes show it: less the receiver's clock, all stations see the same large residual.
+    """
+    residuals: dict[int, list[float]] = {}
+    for one in reduced.values():
+        if len(one.satellite) < _FEWEST_FOR_CLOCK:
+            continue
+        clock_m = float(np.median(one.code_m[0]))
+        for satellite, code_m in zip(one.satellite, one.code_m[0], strict=True):
+            residuals.setdefault(int(satellite), []).append(float(code_m) - clock_m)
+    wrong = tuple(sorted(s for s, values in residuals.items() if abs(float(np.median(values))) > _WRONG_ORBIT_M))
+    if not wrong:
+        return reduced, wrong
+    return {name: one.rows(~np.isin(one.satellite, wrong)) for name, one in reduced.items()}, wrong
 
 
 def doubted_arcs(delays: StationDelays, field: RobustField) -> frozenset[tuple[int, int]]:
@@ -143,4 +192,4 @@ def _next_misfit(misfit: float, field: RobustField, elapsed_s: float) -> float:
     if not len(z):
         return misfit
     keep = 0.5 ** (elapsed_s / _MISFIT_HALF_LIFE_S)
-    return float(keep * misfit + (1.0 - keep) * np.mean(z**2))
+    return float(keep * misfit + (1.0 - keep) * np.mean(np.minimum(z**2, _LARGEST_SQUARE)))

@@ -6,6 +6,7 @@ each frequency); and open cycles that become well known without coming near an i
 Persistence is asked for in each case: a travelling disturbance is no wrong fix.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -21,16 +22,19 @@ _NOISE_M = 0.01  # of a zenith ionosphere in the state, generous
 _FREE_M = 10.0  # the common level of a satellite is not observed
 
 
-def misfitting_stations(policy: NetworkPolicy, state: NetworkState, nis: FloatArray) -> tuple[NetworkState, list[int]]:
+def misfitting_stations(
+    policy: NetworkPolicy, state: NetworkState, nis: FloatArray, dt_s: float
+) -> tuple[NetworkState, list[int]]:
     """Return the state after stations that misfitted for long lost their ambiguities, and which they were.
 
     Args:
         policy: Constants.
         state: Of the filter.
         nis: Normalised squared surprise of the phases per station, shape ``(station,)``, NaN where it has none.
+        dt_s: Time since the last epoch.
     """
     misfit = np.where(nis > policy.reset_nis, state.misfit_epochs + 1, 0)
-    bad = np.flatnonzero(misfit > policy.reset_epochs)
+    bad = np.flatnonzero(misfit > max(policy.reset_epochs, policy.reset_s / max(dt_s, 1e-3)))
     misfit[bad] = 0
     state = replace(state, misfit_epochs=misfit)
     state = forget_ambiguities(policy, state, np.flatnonzero(np.isin(state.arc_station, bad)))
@@ -55,14 +59,19 @@ def odd_epochs(
     return np.where(odd, state.arc_odd + 1, 0)
 
 
-def drop_odd_satellites(policy: NetworkPolicy, state: NetworkState) -> tuple[NetworkState, int]:
+def lasting_epochs(policy: NetworkPolicy, dt_s: float) -> int:
+    """Return for how many epochs a doubt must last: some minutes at any rate of the data."""
+    return max(policy.odd_epochs, math.ceil(policy.odd_s / max(dt_s, 1e-3)))
+
+
+def drop_odd_satellites(policy: NetworkPolicy, state: NetworkState, lasting: int) -> tuple[NetworkState, int]:
     """Return the state without the satellites of which an arc was odd for long, and how many arcs those were.
 
     Whole arcs, not only their ambiguities: a bent ionosphere would lead to the same integers again. All stations,
     because the one that looks odd need not be the wrong one: two of five that agree are outvoted. A second time within
     an hour, everything starts anew. Observed arcs join at once.
     """
-    satellites = state.arc_satellite[state.arc_odd >= policy.odd_epochs]
+    satellites = state.arc_satellite[state.arc_odd >= lasting]
     if not len(satellites):
         return state, 0
     again = state.odd_ns >= 0 and state.time_ns - state.odd_ns < policy.odd_again_s * NS_PER_S
@@ -129,12 +138,12 @@ def contradiction_epochs(policy: NetworkPolicy, state: NetworkState, cycles: Cyc
     return state.conflict_epochs + 1 if stagnant or bool(np.any(known & away)) else 0
 
 
-def start_anew_if_contradicted(policy: NetworkPolicy, state: NetworkState) -> NetworkState:
+def start_anew_if_contradicted(policy: NetworkPolicy, state: NetworkState, lasting: int) -> NetworkState:
     """Return a state without knowledge when contradictions have lasted; the same state otherwise.
 
     Not only ambiguities are forgotten: ionosphere and troposphere have been bent to agree with what was held.
     """
-    return state if state.conflict_epochs < policy.odd_epochs else anew(policy, state)
+    return state if state.conflict_epochs < lasting else anew(policy, state)
 
 
 def anew(policy: NetworkPolicy, state: NetworkState) -> NetworkState:

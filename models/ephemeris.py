@@ -1,28 +1,38 @@
-"""Satellite position and clock from GPS broadcast ephemerides, on arrays.
+"""Satellite position and clock from broadcast ephemerides of all systems, and which ephemeris to use, on arrays.
 
-The user algorithm of IS-GPS-200, one row per satellite-receiver pair, so all stations and satellites
-of an epoch are one call. Which ephemeris to use is decided in :class:`EphemerisStore`, once per
-satellite: every station must use the same issue of data, or double differences jump by decimetres.
+One row per satellite-receiver pair, so all stations and satellites of an epoch are one call. Which ephemeris to use is
+decided in :class:`BroadcastStore`, once per satellite: every station must use the same issue of data, or double
+differences jump by decimetres.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic
 
 import numpy as np
 
+from models.orbit_glonass import glonass_states
+from models.orbit_kepler import kepler_states
+from models.orbit_sbas import sbas_states
 from stations.arrays import FloatArray, IntArray
-from stations.constants import (
-    EARTH_GM_GPS_M3_S2,
-    EARTH_ROTATION_RAD_S,
-    GPS_RELATIVITY_F_S_SQRT_M,
-    NS_PER_S,
-)
-from stations.gpstime import NS_PER_WEEK
+from stations.constants import NS_PER_S
 from stations.navigation import GpsEphemeris
-from stations.signals import satellite_name
+from stations.navigation_kinds import AnyEphemeris, Ephemeris, UploadKey, is_fnav, upload_key
+from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
+from stations.signals import Constellation, constellation_of, satellite_name
 
 MAX_AGE_S = 4.0 * 3600.0  # |t - toe|: curve fit interval of LNAV is 4 h centred on toe, plus upload delays
-_KEPLER_ROUNDS = 12
+# The same for the other systems: validity by their specification, plus upload delays.
+_MAX_AGES_S = {
+    Constellation.GPS: MAX_AGE_S,
+    Constellation.GLONASS: 1800.0,  # GLONASS ICD 5.1, 4.4: half an hour or an hour, centred
+    Constellation.GALILEO: MAX_AGE_S,  # Galileo OS SDD 2.3.1.3: four hours after transmission
+    Constellation.SBAS: 360.0,  # RTCA DO-229 table A-25
+    Constellation.QZSS: 2.0 * 3600.0,  # IS-QZSS-PNT: fit interval of two hours
+    Constellation.BEIDOU: 6.0 * 3600.0,  # hourly; some satellites are uploaded late
+    Constellation.NAVIC: 2.0 * 3600.0,
+}
+_KEPT = 8  # per satellite: an hour or more of any system; old issues are of no use to a live one
 
 
 @dataclass(frozen=True)
@@ -38,17 +48,17 @@ class SatelliteState:
     clock_s: FloatArray
 
 
-def _column(ephemerides: Sequence[GpsEphemeris], name: str) -> FloatArray:
-    return np.array([getattr(ephemeris, name) for ephemeris in ephemerides], dtype=np.float64)
+_Model = Callable[[Sequence[Any], IntArray, int, FloatArray], tuple[FloatArray, FloatArray]]
+_MODELS: tuple[_Model, ...] = (kepler_states, glonass_states, sbas_states)
 
 
 def satellite_states(
-    ephemerides: Sequence[GpsEphemeris], index: IntArray, receive_ns: int, travel_time_s: FloatArray
+    ephemerides: Sequence[Ephemeris], index: IntArray, receive_ns: int, travel_time_s: FloatArray
 ) -> SatelliteState:
     """Return satellite positions and clocks at transmission.
 
     Args:
-        ephemerides: One per satellite.
+        ephemerides: One per satellite, of any system.
         index: Row of ``ephemerides`` for each pair, shape ``(n,)``.
         receive_ns: Receiver time tag, ns of GPS time.
         travel_time_s: Pseudorange over the speed of light, shape ``(n,)``. It contains the receiver
@@ -59,51 +69,27 @@ def satellite_states(
         The states, shape ``(n, 3)`` and ``(n,)``.
 
     Source:
-        IS-GPS-200 tables 20-IV and section 20.3.3.3.3.1. Checked against RTKLIB.
+        The interface specification of each system, see the modules ``models.orbit_...``. Checked against RTKLIB.
     """
-
-    def get(name: str) -> FloatArray:
-        return _column(ephemerides, name)[index]
-
-    def since(name: str) -> FloatArray:
-        references = np.array([receive_ns - getattr(e, name) for e in ephemerides], dtype=np.int64)
-        return references[index] / NS_PER_S - travel_time_s
-
-    tk_clock = since("toc_ns")
-    polynomial_s = get("af0_s") + tk_clock * (get("af1") + tk_clock * get("af2"))
-    tk_clock = tk_clock - polynomial_s
-    clock_s = get("af0_s") + tk_clock * (get("af1") + tk_clock * get("af2"))
-
-    tk = since("toe_ns") - clock_s
-    sqrt_a, e = get("sqrt_a"), get("eccentricity")
-    a_m = sqrt_a * sqrt_a
-    mean_motion = np.sqrt(EARTH_GM_GPS_M3_S2) / (a_m * sqrt_a) + get("delta_n_rad_s")
-    mean_anomaly = get("m0_rad") + mean_motion * tk
-    anomaly = mean_anomaly
-    for _ in range(_KEPLER_ROUNDS):  # contraction by e < 0.03 per round: below 1e-15 rad after ten
-        anomaly = mean_anomaly + e * np.sin(anomaly)
-    sin_e, cos_e = np.sin(anomaly), np.cos(anomaly)
-    clock_s = clock_s + GPS_RELATIVITY_F_S_SQRT_M * e * sqrt_a * sin_e
-
-    true_anomaly = np.arctan2(np.sqrt(1.0 - e * e) * sin_e, cos_e - e)
-    phi = true_anomaly + get("omega_rad")
-    s2, c2 = np.sin(2.0 * phi), np.cos(2.0 * phi)
-    u = phi + get("cus_rad") * s2 + get("cuc_rad") * c2
-    radius_m = a_m * (1.0 - e * cos_e) + get("crs_m") * s2 + get("crc_m") * c2
-    inclination = get("i0_rad") + get("cis_rad") * s2 + get("cic_rad") * c2 + get("idot_rad_s") * tk
-    toe_s = np.array([(e_.toe_ns % NS_PER_WEEK) / NS_PER_S for e_ in ephemerides])[index]
-    node = get("omega0_rad") + (get("omega_dot_rad_s") - EARTH_ROTATION_RAD_S) * tk - EARTH_ROTATION_RAD_S * toe_s
-    x, y = radius_m * np.cos(u), radius_m * np.sin(u)
-    cos_i = np.cos(inclination)
-    position_m = np.stack(
-        [
-            x * np.cos(node) - y * cos_i * np.sin(node),
-            x * np.sin(node) + y * cos_i * np.cos(node),
-            y * np.sin(inclination),
-        ],
-        axis=-1,
-    )
+    model_of = np.array([_model(ephemeris) for ephemeris in ephemerides], dtype=np.int64)
+    models = np.unique(model_of[index])
+    if len(models) <= 1:
+        model = _MODELS[int(models[0]) if len(models) else 0]
+        return SatelliteState(*model(ephemerides, index, receive_ns, travel_time_s))
+    position_m, clock_s = np.empty((len(index), 3)), np.empty(len(index))
+    for number in models.tolist():
+        places = np.flatnonzero(model_of == number)
+        rows = model_of[index] == number
+        of_model = np.searchsorted(places, index[rows])
+        some = [ephemerides[int(place)] for place in places]
+        position_m[rows], clock_s[rows] = _MODELS[number](some, of_model, receive_ns, travel_time_s[rows])
     return SatelliteState(position_m, clock_s)
+
+
+def _model(ephemeris: Ephemeris) -> int:
+    if isinstance(ephemeris, GlonassEphemeris):
+        return 1
+    return 2 if isinstance(ephemeris, SbasEphemeris) else 0
 
 
 def implausible(ephemeris: GpsEphemeris) -> str:
@@ -126,7 +112,7 @@ def implausible(ephemeris: GpsEphemeris) -> str:
 
 
 @dataclass
-class EphemerisStore:
+class BroadcastStore(Generic[AnyEphemeris]):
     """The ephemerides heard so far, and the one in use for each satellite.
 
     An issue of data is changed for the whole network at once, at the epoch in which the engine asks;
@@ -134,33 +120,37 @@ class EphemerisStore:
     receivers stay continuous.
     """
 
-    _known: dict[int, dict[tuple[int, int], GpsEphemeris]] = field(default_factory=dict)
+    _known: dict[int, dict[UploadKey, AnyEphemeris]] = field(default_factory=dict)
 
-    def add(self, ephemeris: GpsEphemeris) -> bool:
+    def add(self, ephemeris: AnyEphemeris) -> bool:
         """Keep an ephemeris; return whether it was new."""
         issues = self._known.setdefault(ephemeris.satellite, {})
-        key = (ephemeris.toe_ns, ephemeris.iode)
+        key = upload_key(ephemeris)
         if key in issues:
             return False
         issues[key] = ephemeris
         # Three hours of two-hourly uploads are at most a handful; old issues are of no use to a live system.
-        for old in sorted(issues)[:-8]:
+        for old in sorted(key for key in issues if key[2] is is_fnav(ephemeris))[:-_KEPT]:
             del issues[old]
         return True
 
-    def select(self, satellite: int, time_ns: int) -> GpsEphemeris | None:
-        """Return the healthy ephemeris whose reference time is nearest to ``time_ns``, or ``None``."""
-        usable = [
-            ephemeris
-            for ephemeris in self._known.get(satellite, {}).values()
-            if abs(time_ns - ephemeris.toe_ns) <= MAX_AGE_S * NS_PER_S
-        ]
+    def select(self, satellite: int, time_ns: int) -> AnyEphemeris | None:
+        """Return the healthy ephemeris whose reference time is nearest to ``time_ns``, or ``None``.
+
+        Of Galileo, I/NAV goes before F/NAV: their clocks differ, so a satellite must not change between them while
+        both are there.
+        """
+        issues = self._known.get(satellite)
+        if not issues:
+            return None
+        max_age_ns = _MAX_AGES_S[constellation_of(satellite)] * NS_PER_S
+        usable = [ephemeris for ephemeris in issues.values() if abs(time_ns - ephemeris.toe_ns) <= max_age_ns]
         if not usable:
             return None
-        best = min(usable, key=lambda ephemeris: (abs(time_ns - ephemeris.toe_ns), -ephemeris.toe_ns))
-        return best if best.health == 0 else None
+        best = min(usable, key=lambda one: (is_fnav(one), abs(time_ns - one.toe_ns), -one.toe_ns))
+        return best if best.healthy else None
 
-    def selection(self, time_ns: int) -> dict[int, GpsEphemeris]:
+    def selection(self, time_ns: int) -> dict[int, AnyEphemeris]:
         """Return the ephemeris in use at ``time_ns`` of every satellite that has a usable one."""
         chosen = {satellite: self.select(satellite, time_ns) for satellite in sorted(self._known)}
         return {satellite: ephemeris for satellite, ephemeris in chosen.items() if ephemeris is not None}
@@ -168,3 +158,7 @@ class EphemerisStore:
     def __len__(self) -> int:
         """Return the number of satellites with at least one ephemeris."""
         return len(self._known)
+
+
+class EphemerisStore(BroadcastStore[GpsEphemeris]):
+    """The store of what an engine for GPS hears."""

@@ -18,6 +18,7 @@ from models.devalidation import (
     Cycles,
     contradiction_epochs,
     drop_odd_satellites,
+    lasting_epochs,
     misfitting_stations,
     odd_epochs,
     start_anew_if_contradicted,
@@ -26,12 +27,13 @@ from models.fix import FixPolicy, condition_on_integers, partial_fix
 from models.network_state import NetworkPolicy, NetworkState, add_arc, drop_arcs, predict, reset_arc
 from models.network_update import Observed, start_cyc, update
 from models.reduction import WAVELENGTHS_M, Reduced
-from models.validity import SLIP, PhaseChange, test_changes
+from models.validity import SLIP, Flag, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_MS, NS_PER_S
 
 _FIXED_SD_CYC = 0.02  # a cycle known better than this, and at an integer, is held
 _FIXED_CYC = 0.05
+_LONGEST_STEP_S = 60.0  # one long gap does not make an arc old
 # White noise is a fiction over an hour: orbits and calibrations bend the float solution by centimetres, so its
 # distance to the integers says nothing after long averaging; the ratio and the success rate decide.
 _NO_FIT_TEST = 1e9
@@ -85,15 +87,16 @@ def step(
         The new state and what happened.
     """
     dt_s = (time_ns - state.time_ns) / NS_PER_S if state.time_ns >= 0 else policy.correlation_s
-    anew = state.conflict_epochs >= policy.odd_epochs
-    state, odd = drop_odd_satellites(policy, start_anew_if_contradicted(policy, state))
+    lasting = lasting_epochs(policy, dt_s)
+    anew = state.conflict_epochs >= lasting
+    state, odd = drop_odd_satellites(policy, start_anew_if_contradicted(policy, state, lasting), lasting)
     state = predict(policy, state, time_ns)
     state = drop_arcs(state, (time_ns - state.arc_seen_ns) > policy.maximum_gap_s * NS_PER_S)
     state, observed, resets = _take_in(policy, state, epochs, time_ns)
     inflation = max(1.0, policy.correlation_s / max(dt_s, 1e-3))
     state, observed, more, nis = update(policy, state, observed, inflation)
     state, basis, closing = _fix(policy, state, observed)
-    state, restarted = misfitting_stations(policy, state, nis)
+    state, restarted = misfitting_stations(policy, state, nis, dt_s)
     fixed, float_sd_m, cycles = _judge(state, basis, closing, dt_s)
     state = replace(
         state,
@@ -184,8 +187,10 @@ def _rows(change: PhaseChange, rows: IntArray) -> PhaseChange:
 def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tuple[NetworkState, FloatArray, IntArray]:
     """Fix what can be fixed, hold it, and return the integer cycles of all observed arcs."""
     mature = np.zeros(len(state.arc_station), dtype=np.bool_)
-    mature[observed.arc] = (observed.elevation_rad > policy.ar_elevation_rad) & (
-        state.arc_epochs[observed.arc] >= policy.ar_minimum_epochs
+    mature[observed.arc] = (
+        (observed.elevation_rad > policy.ar_elevation_rad)
+        & (state.arc_epochs[observed.arc] >= policy.ar_minimum_epochs)
+        & ((observed.flags & Flag.HALF_CYCLE) == 0)
     )
     seen = np.zeros(len(state.arc_station), dtype=np.bool_)
     seen[observed.arc] = True
@@ -250,6 +255,6 @@ def _judge(
     cross = np.diagonal(covariance[:count, count:])
     spread = one**2 * variance[:count] + two**2 * variance[count:] - 2.0 * one * two * cross
     age = np.tile(state.arc_epochs[closing], 2)
-    age_s: FloatArray = age.astype(np.float64) * dt_s
+    age_s: FloatArray = age.astype(np.float64) * min(dt_s, _LONGEST_STEP_S)
     cycles = Cycles(mean, np.sqrt(variance), held, age, age_s)
     return held[:count] & held[count:], np.sqrt(np.maximum(spread, 0.0)), cycles

@@ -39,8 +39,8 @@ class NetworkPolicy:
         hold_sd_cyc: Standard deviation with which integers are held.
         slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
         innovation_limit: Data-snooping limit of the normalised innovation.
-        reset_nis, reset_epochs: A station whose phases misfit by more than this for so long starts anew.
-        odd_sigma, odd_epochs: A satellite of which an arc's ionosphere is so far from the neighbours', for so
+        reset_nis, reset_epochs, reset_s: A station whose phases misfit by more than this for so long starts anew.
+        odd_sigma, odd_epochs, odd_s: A satellite of which an arc's ionosphere is so far from the neighbours', for so
             long, starts anew.
         odd_again_s: A second such satellite within this time means that the fault lies deeper: all start anew.
         conflict_sd_cyc, conflict_cyc: An open cycle this well known and yet this far from an integer contradicts
@@ -72,8 +72,10 @@ class NetworkPolicy:
     innovation_limit: float = 5.0
     reset_nis: float = 4.0
     reset_epochs: int = 40
+    reset_s: float = 1200.0
     odd_sigma: float = 5.0
     odd_epochs: int = 10
+    odd_s: float = 300.0
     odd_again_s: float = 3600.0
     conflict_sd_cyc: float = 0.1
     conflict_cyc: float = 0.2

@@ -19,6 +19,12 @@ from stations.arrays import FloatArray, IntArray
 from stations.frames import enu_rotation_at
 
 MIN_SATELLITES = 5
+_VARIANCE_FACTOR = 2.0  # measured over stated variances of the horizontal position are 1.2 to 3.6 on recorded data
+_SMALLEST_PROBABILITY = 1e-4
+_NETWORK_OPEN = (
+    "the network does not hold its own integers (a wrong coordinate or antenna, or a disturbed ionosphere): "
+    "no fix is claimed against it"
+)
 _TYPES = ((0, True), (1, True), (0, False), (1, False))
 
 
@@ -115,11 +121,19 @@ def common_rows(policy: RoverPolicy, rover: Reduced, master: Reduced) -> tuple[I
     high = (rover.elevation_rad[i] > policy.minimum_elevation_rad) & (
         master.elevation_rad[k] > policy.minimum_elevation_rad
     )
-    return i[high], k[high]
+    # A phase that may be off by half a cycle has no integer ambiguity.
+    whole = ~(rover.raw.half_cycle[i] | master.raw.half_cycle[k])
+    return i[high & whole], k[high & whole]
 
 
 def solve(
-    policy: RoverPolicy, rover: Reduced, master: Reduced, corrections: Corrections, reference_m: FloatArray
+    policy: RoverPolicy,
+    rover: Reduced,
+    master: Reduced,
+    corrections: Corrections,
+    reference_m: FloatArray,
+    *,
+    may_fix: bool = True,
 ) -> RoverSolution:
     """Return the position of a rover from one epoch.
 
@@ -129,6 +143,7 @@ def solve(
         master: The same satellites in the same order.
         corrections: For the same satellites.
         reference_m: Antenna reference point that ``rover`` was reduced at, ECEF, shape ``(3,)``.
+        may_fix: Whether integers may be claimed; not against a network that does not hold its own.
 
     Returns:
         The solution; with fewer than five satellites its status is ``none``.
@@ -152,7 +167,12 @@ def solve(
             dropped.append(int(rover.satellite[keep[worst]]))
             keep = np.delete(keep, worst)
             continue
-        solution = _fix(policy, part, rover.satellite[keep], reference_m)
+        if not may_fix:
+            return replace(
+                _float(part, rover.satellite[keep], reference_m, _NETWORK_OPEN),
+                dropped=np.array(sorted(dropped), dtype=np.int64),
+            )
+        solution = _fix(policy, part, rover.satellite[keep], reference_m, 1 + len(dropped))
         if solution.status in (RoverStatus.FIXED, RoverStatus.PARTIAL):
             return replace(solution, dropped=np.array(sorted(dropped), dtype=np.int64))
         if best is None:
@@ -241,7 +261,34 @@ def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, correctio
     return _Float(mean, parameters, surprise.reshape(4, count), pivot)
 
 
-def _fix(policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: FloatArray) -> RoverSolution:
+def _float(part: _Float, satellites: IntArray, reference_m: FloatArray, reason: str) -> RoverSolution:
+    return RoverSolution(
+        RoverStatus.FLOAT,
+        reference_m + part.mean[:3],
+        part.covariance[:3, :3],
+        satellites,
+        np.zeros(0, dtype=np.int64),
+        float("nan"),
+        None,
+        reason,
+    )
+
+
+def _wrong_fix_probability(fix: PartialFix, attempts: int) -> float:
+    """Return how likely the second-best integers are against the best, under the model.
+
+    Squared norms are divided by the factor by which measured variances exceed the model's, every attempt counts, and
+    nothing below one in ten thousand is claimed: that is what the recorded days can support.
+    """
+    if not np.isfinite(fix.ratio):
+        return _SMALLEST_PROBABILITY
+    gap = 0.5 * fix.fit * len(fix.integers) * (fix.ratio - 1.0) / _VARIANCE_FACTOR
+    return float(min(max(attempts / (1.0 + np.exp(min(gap, 700.0))), _SMALLEST_PROBABILITY), 1.0))
+
+
+def _fix(
+    policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: FloatArray, attempts: int
+) -> RoverSolution:
     """Try to fix the integers of a float solution."""
     fix = partial_fix(part.mean[3:], part.covariance[3:, 3:], policy.fix)
     mean, covariance = part.mean, part.covariance
@@ -255,10 +302,11 @@ def _fix(policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: F
         horizontal_sd = float(np.sqrt(local[0, 0] + local[1, 1]))
         vertical_sd = float(np.sqrt(local[2, 2]))
         if horizontal_sd <= policy.maximum_horizontal_sd_m and vertical_sd <= policy.maximum_vertical_sd_m:
-            mean, covariance, reason = fixed_mean, fixed_covariance, ""
-            status = RoverStatus.FIXED if fix.status is FixStatus.FIXED_ALL else RoverStatus.PARTIAL
-            best = fix.fit * len(fix.integers)
-            wrong = float(1.0 / (1.0 + np.exp(min(0.5 * best * (fix.ratio - 1.0), 700.0))))
+            mean, covariance = fixed_mean, fixed_covariance
+            whole = fix.status is FixStatus.FIXED_ALL
+            status = RoverStatus.FIXED if whole else RoverStatus.PARTIAL
+            reason = "" if whole else f"{len(fix.integers)} of {len(part.mean) - 3} integers are fixed"
+            wrong = _wrong_fix_probability(fix, attempts)
         else:
             reason = (
                 f"fixed subset leaves {horizontal_sd * 1000:.0f} mm horizontal and {vertical_sd * 1000:.0f} mm vertical"

@@ -24,7 +24,7 @@ class Flag(IntFlag):
     GEOMETRY_FREE = 4  # L1 minus L2 jumped
     TIME_DIFFERENCE = 8  # the phase moved against all other receivers and satellites
     INNOVATION = 16  # the network filter did not expect this observation
-    YOUNG = 32  # tracked for less than a minute or so, too short to be trusted
+    YOUNG = 32  # tracked for fewer than three epochs
     LOW = 64  # below the elevation above which the field is trained without doubt
     FLOAT = 128  # ambiguities not fixed to integers
     DELAY_JUMP = 256  # the slant delay left what the last accepted value allows

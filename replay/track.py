@@ -17,7 +17,8 @@ from gpsgrid.answer import Answer
 from models.rover import RoverStatus
 from stations.errors import GpsgridError, Reason
 from stations.frames import geodetic_from_ecef
-from stations.gpstime import from_iso, to_iso, to_week
+from stations.gpstime import from_iso, to_iso
+from stations.solution_file import Solutions, write_solutions
 
 COLUMNS = (
     "time_gpst",
@@ -153,24 +154,19 @@ def write_pos(rows: Iterable[TrackRow]) -> str:
 
     Covariances between the axes are not part of a track and written as zero.
     """
-    lines = [
-        "% program   : gpsgrid",
-        "% (lat/lon/height=WGS84/ellipsoidal, Q=1:fix,2:float,5:single, ns=# of satellites)",
-        "%  GPST latitude(deg) longitude(deg)  height(m)  Q  ns   sdn(m)   sde(m)   sdu(m) sdne sdeu sdun age ratio",
-    ]
-    for row in rows:
-        if not row.positioned:
-            continue
-        latitude, longitude, height_m = _degrees(row)
-        week, nanos = to_week(row.time_ns)
-        east, north, up = row.sd_enu_m
-        age_s = row.age_s if math.isfinite(row.age_s) else 0.0
-        lines.append(
-            f"{week:4d} {nanos / 1e9:10.3f} {latitude:14.9f} {longitude:14.9f} {height_m:10.4f} "
-            f"{_POS_QUALITY[row.status]:3d} {row.satellites:3d} {north:8.4f} {east:8.4f} {up:8.4f} "
-            f"{0.0:8.4f} {0.0:8.4f} {0.0:8.4f} {age_s:6.2f} {0.0:6.1f}"
-        )
-    return "\n".join(lines) + "\n"
+    kept = [row for row in rows if row.positioned]
+    return write_solutions(
+        Solutions(
+            time_ns=np.array([row.time_ns for row in kept], dtype=np.int64),
+            position_m=np.array([row.position_m for row in kept]).reshape(-1, 3),
+            quality=np.array([_POS_QUALITY[row.status] for row in kept], dtype=np.int64),
+            satellites=np.array([row.satellites for row in kept], dtype=np.int64),
+            cov_enu_m2=np.array([np.diag(np.square(row.sd_enu_m)) for row in kept]).reshape(-1, 3, 3),
+            age_s=np.array([row.age_s for row in kept]),
+            ratio=np.full(len(kept), _NAN),
+        ),
+        weeks=True,
+    )
 
 
 def write_geojson(rows: Iterable[TrackRow], frame: str = "") -> str:

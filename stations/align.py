@@ -131,7 +131,7 @@ class EpochAssembler:
         """Return whether of the stations heard lately more are behind the last closed epoch than ahead of it."""
         lately = [s for s, heard_ns in self._heard_ns.items() if host_ns - heard_ns <= _LATELY_NS]
         late = sum(self._last_ns[station] <= self._closed_ns - _FAR_NS for station in lately)
-        return late > 1 and late > len(lately) - late
+        return late > len(lately) - late
 
     def _is_future(self, time_ns: int) -> bool:
         if len(self._last_ns) < _QUORUM:

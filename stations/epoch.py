@@ -2,13 +2,18 @@
 
 One row is one signal of one satellite. Missing values are NaN. Rows are sorted by satellite, then
 signal. Nothing here is corrected or interpreted; that is the business of ``models``.
+
+The last two columns may be left out: Doppler shifts are then missing, and the frequencies are those of the signals.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
+from stations.signals import frequencies_hz
+
+_LEFT_OUT: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,9 @@ class StationEpoch:
         lock_ms: Milliseconds for which the phase has certainly been tracked without a slip; 0 after a
             loss of lock. From RTCM the lower bound of DF407/DF402, from RINEX the age of the arc.
         half_cycle: True where the phase may be off by half a cycle (DF420, LLI bit 1).
+        doppler_hz: Doppler shift, RINEX sign (positive for approaching satellites), NaN where not observed.
+        frequency_hz: Carrier frequency of the row; NaN where it is unknown, as for GLONASS satellites whose
+            channel nobody has told.
     """
 
     time_ns: int
@@ -35,13 +43,22 @@ class StationEpoch:
     cn0_dbhz: FloatArray
     lock_ms: IntArray
     half_cycle: BoolArray
+    doppler_hz: FloatArray = field(default_factory=lambda: _LEFT_OUT)
+    frequency_hz: FloatArray = field(default_factory=lambda: _LEFT_OUT)
+
+    def __post_init__(self) -> None:
+        """Fill the columns that were left out."""
+        if self.doppler_hz is _LEFT_OUT:
+            object.__setattr__(self, "doppler_hz", np.full(len(self.satellite), np.nan))
+        if self.frequency_hz is _LEFT_OUT:
+            object.__setattr__(self, "frequency_hz", frequencies_hz(self.signal))
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.satellite)
 
-    def rows(self, keep: BoolArray) -> "StationEpoch":
-        """Return a new epoch with the rows where ``keep`` (shape ``(row,)``) is true."""
+    def rows(self, keep: BoolArray | slice) -> "StationEpoch":
+        """Return a new epoch with the rows where ``keep`` (shape ``(row,)``) is true, or with those of a slice."""
         return StationEpoch(
             self.time_ns,
             self.satellite[keep],
@@ -51,6 +68,8 @@ class StationEpoch:
             self.cn0_dbhz[keep],
             self.lock_ms[keep],
             self.half_cycle[keep],
+            self.doppler_hz[keep],
+            self.frequency_hz[keep],
         )
 
 
@@ -63,13 +82,20 @@ def make_epoch(  # noqa: PLR0913 - one argument a column
     cn0_dbhz: FloatArray,
     lock_ms: IntArray,
     half_cycle: BoolArray,
+    doppler_hz: FloatArray | None = None,
+    frequency_hz: FloatArray | None = None,
 ) -> StationEpoch:
     """Return a :class:`StationEpoch` with rows sorted and dtypes made uniform.
+
+    The last two columns may be left out; so may single frequencies, as NaN, except those of GLONASS FDMA.
 
     Raises:
         ValueError: The columns differ in length, or a (satellite, signal) pair comes twice.
     """
-    columns = (satellite, signal, pseudorange_m, phase_cyc, cn0_dbhz, lock_ms, half_cycle)
+    doppler_hz = np.full(len(satellite), np.nan) if doppler_hz is None else doppler_hz
+    known_hz = frequencies_hz(np.asarray(signal, dtype=np.int64))
+    frequency_hz = known_hz if frequency_hz is None else np.where(np.isnan(frequency_hz), known_hz, frequency_hz)
+    columns = (satellite, signal, pseudorange_m, phase_cyc, cn0_dbhz, lock_ms, half_cycle, doppler_hz, frequency_hz)
     lengths = {len(column) for column in columns}
     if len(lengths) > 1:
         message = f"columns of an epoch must be equally long, got lengths {sorted(lengths)}"
@@ -90,4 +116,6 @@ def make_epoch(  # noqa: PLR0913 - one argument a column
         np.asarray(cn0_dbhz, dtype=np.float64)[order],
         np.asarray(lock_ms, dtype=np.int64)[order],
         np.asarray(half_cycle, dtype=np.bool_)[order],
+        np.asarray(doppler_hz, dtype=np.float64)[order],
+        np.asarray(frequency_hz, dtype=np.float64)[order],
     )

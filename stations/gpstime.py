@@ -7,12 +7,18 @@ Float seconds of week resolve only 3.5 cm of light, so a float never carries an 
 import datetime as dt
 from typing import NewType
 
-from stations.constants import NS_PER_MS, NS_PER_S, SECONDS_PER_WEEK
+from stations.constants import NS_PER_MS, NS_PER_S, SECONDS_PER_DAY, SECONDS_PER_WEEK
 
 GpsNanos = NewType("GpsNanos", int)
 
 _EPOCH = dt.datetime(1980, 1, 6, tzinfo=dt.UTC)
 NS_PER_WEEK = SECONDS_PER_WEEK * NS_PER_S
+NS_PER_DAY = SECONDS_PER_DAY * NS_PER_S
+
+BEIDOU_BEHIND_GPS_NS = 14 * NS_PER_S  # BDT started on 2006-01-01 with GPS - UTC = 14 s; BDS-SIS-ICD 3.3
+BEIDOU_WEEK_ZERO = 1356  # GPS week in which BDT week 0 began; BDS-SIS-ICD 3.3
+GALILEO_WEEK_ZERO = 1024  # GPS week that is GST week 0; Galileo OS SIS ICD 5.1.2
+GLONASS_AHEAD_OF_UTC_NS = 3 * 3600 * NS_PER_S  # GLONASS system time is that of Moscow; GLONASS ICD 3.3.3
 
 # GPS minus UTC in seconds from that UTC instant on (IERS Bulletin C); no leap second since 2017.
 _LEAP_SECONDS = (
@@ -36,6 +42,10 @@ _LEAP_SECONDS = (
     (dt.datetime(1981, 7, 1, tzinfo=dt.UTC), 1),
 )
 
+# The same instants in nanoseconds: on the UTC scale, and on ours, from the second after the inserted one.
+_LEAPS_UTC_NS = tuple(((since - _EPOCH) // dt.timedelta(seconds=1) * NS_PER_S, count) for since, count in _LEAP_SECONDS)
+_LEAPS_GPS_NS = tuple((utc_ns + count * NS_PER_S, count) for utc_ns, count in _LEAPS_UTC_NS)
+
 
 def from_calendar(year: int, month: int, day: int, hour: int = 0, minute: int = 0, nanos: int = 0) -> GpsNanos:
     """Return the epoch of a calendar date in GPS time; ``nanos`` counts from the full minute."""
@@ -55,11 +65,8 @@ def to_week(time_ns: int) -> tuple[int, int]:
 
 def nearest_week(nanos_of_week: int, near_ns: int) -> GpsNanos:
     """Place a time of week in the week that brings it closest to ``near_ns`` (half a week at most)."""
-    week = to_week(near_ns)[0]
-    return min(
-        (from_week(week + shift, nanos_of_week) for shift in (-1, 0, 1)),
-        key=lambda candidate: abs(candidate - near_ns),
-    )
+    half = NS_PER_WEEK // 2
+    return GpsNanos(near_ns + (nanos_of_week - near_ns + half) % NS_PER_WEEK - half)
 
 
 def to_iso(time_ns: int) -> str:
@@ -97,3 +104,50 @@ def to_utc(time_ns: int) -> dt.datetime:
     naive = _EPOCH + dt.timedelta(microseconds=time_ns // 1000)
     utc = naive - dt.timedelta(seconds=leap_seconds(naive))
     return naive - dt.timedelta(seconds=leap_seconds(utc))  # the table is by UTC, which is behind
+
+
+def gps_minus_utc_ns(time_ns: int) -> int:
+    """Return GPS minus UTC in nanoseconds at an epoch; an inserted second has the label of the one after it."""
+    if time_ns >= _LEAPS_GPS_NS[0][0]:
+        return _LEAPS_GPS_NS[0][1] * NS_PER_S  # of every message of today
+    return next((count for since_ns, count in _LEAPS_GPS_NS if time_ns >= since_ns), 0) * NS_PER_S
+
+
+def to_utc_nanos(time_ns: int) -> int:
+    """Return an epoch on the UTC scale: nanoseconds since 1980-01-06 that do not count leap seconds."""
+    return time_ns - gps_minus_utc_ns(time_ns)
+
+
+def from_utc_nanos(utc_ns: int) -> GpsNanos:
+    """Return the epoch of nanoseconds since 1980-01-06 on the UTC scale, as :func:`to_utc_nanos` gives them."""
+    return GpsNanos(utc_ns + next((count for since_ns, count in _LEAPS_UTC_NS if utc_ns >= since_ns), 0) * NS_PER_S)
+
+
+def from_beidou_week(week: int, nanos_of_week: int) -> GpsNanos:
+    """Return the epoch of a full BeiDou week and the nanoseconds of that week."""
+    return GpsNanos(from_week(week + BEIDOU_WEEK_ZERO, nanos_of_week) + BEIDOU_BEHIND_GPS_NS)
+
+
+def to_beidou_week(time_ns: int) -> tuple[int, int]:
+    """Return the full BeiDou week and the nanoseconds of that week."""
+    week, nanos_of_week = to_week(time_ns - BEIDOU_BEHIND_GPS_NS)
+    return week - BEIDOU_WEEK_ZERO, nanos_of_week
+
+
+def to_glonass_day(time_ns: int) -> tuple[int, int]:
+    """Return the days since 1980-01-06 and the nanoseconds of the day in GLONASS system time (UTC + 3 h)."""
+    return divmod(to_utc_nanos(time_ns) + GLONASS_AHEAD_OF_UTC_NS, NS_PER_DAY)
+
+
+def from_glonass_day(day: int, nanos_of_day: int) -> GpsNanos:
+    """Return the epoch of a day since 1980-01-06 and nanoseconds in it, in GLONASS system time."""
+    return from_utc_nanos(day * NS_PER_DAY + nanos_of_day - GLONASS_AHEAD_OF_UTC_NS)
+
+
+def nearest_glonass_day(nanos_of_day: int, near_ns: int) -> GpsNanos:
+    """Place a GLONASS time of day on the day that brings it closest to ``near_ns`` (half a day at most)."""
+    day = to_glonass_day(near_ns)[0]
+    return min(
+        (from_glonass_day(day + shift, nanos_of_day) for shift in (-1, 0, 1)),
+        key=lambda candidate: abs(candidate - near_ns),
+    )

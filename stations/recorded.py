@@ -7,8 +7,6 @@ files is the business of ``stations.edge.recordings``, and sending the payloads 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_MS, NS_PER_S, SPEED_OF_LIGHT_M_S
 from stations.ephemeris_calendar import KnownEphemeris, calendar_of
@@ -16,7 +14,6 @@ from stations.epoch import StationEpoch
 from stations.gpstime import to_iso
 from stations.navigation import GpsEphemeris
 from stations.rinex_obs import RinexObservations
-from stations.signals import SIGNALS
 from stations.wire.msm import STATION_NUMBERS
 from stations.wire.phase_aligner import PhaseAligner
 from stations.wire.publication import encode_station_epoch
@@ -255,7 +252,7 @@ def whole_millisecond(epoch: StationEpoch) -> StationEpoch:
     if time_ns == epoch.time_ns:
         return epoch
     change_m = (time_ns - epoch.time_ns) / NS_PER_S * SPEED_OF_LIGHT_M_S
-    wavelength_m = np.array([SIGNALS[signal].wavelength_m for signal in epoch.signal.tolist()])
+    wavelength_m = SPEED_OF_LIGHT_M_S / epoch.frequency_hz
     return replace(
         epoch,
         time_ns=time_ns,

@@ -1,78 +1,103 @@
 """The epochs of a RINEX observation file: where in the text the lines of which satellite begin.
 
 Walks from epoch line to epoch line (versions 2 and 3 differ here, and only here) and understands the
-event flags. The observations themselves are not looked at; that is the business of ``rinex_obs``.
+event flags. The observations themselves are not looked at; that is the business of ``rinex_scan``.
 """
 
 import copy
-from collections import Counter
+import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from stations import gpstime, signals
-from stations.rinex_header import ObservationHeader
+from stations import gpstime
+from stations.constants import NS_PER_S
+from stations.errors import GpsgridError
+from stations.rinex_columns import TYPES_A_LINE
+from stations.rinex_header import ObservationHeader, begins_header, read_header
+from stations.rinex_satellites import RecordIndex, find_records
 from stations.rinex_text import FIELD_WIDTH, LineTable, broken, decimal, integer
 
 _SATELLITES_A_LINE = 12  # RINEX 2 epoch line
-TYPES_A_LINE = 5  # RINEX 2 observation line
 _FIRST_COLUMN_3 = 3  # RINEX 3: behind the satellite name
 _VALUE_WIDTH = 14
 _POWER_FAILURE, _NEW_SITE, _SLIP_RECORDS = 1, 3, 6
 _LAST_FLAG = 6
-_FIRST_OF_OTHERS = 100 * (signals.Constellation.GPS + 1)
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
 _PIVOT_YEAR = 80
+_MOST_HEADERS = 1000  # a week of quarter-hourly files has 672
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened between the epochs.
+
+    Attributes:
+        flag: 2 antenna begins to move, 3 new site, 4 header records, 5 external event, 6 repaired slips.
+        time_ns: When, ns of GPS time; ``None`` where the file does not say.
+        records: The lines that belong to it.
+    """
+
+    flag: int
+    time_ns: int | None
+    records: tuple[str, ...]
 
 
 @dataclass
 class EpochIndex:
-    """Where the records of GPS satellites are.
+    """Where the records of satellites are, and what stands between the epochs.
 
     Attributes:
-        time_ns: Per epoch: time tag in GPS time, ns.
+        headers: The header, and its changed copy after every event that changed it.
+        time_ns: Per epoch: time tag in GPS time, ns; rising once, but for what ``records`` reports.
         interrupted: Per epoch: power failure or new site before it.
-        headers: The header, and its changed copy after every event that changed the observation types.
-        row_epoch: Per record: index of the epoch.
-        row_satellite: Per record: satellite integer.
-        row_line: Per record: index of its first line.
-        row_header: Per record: index into ``headers``.
-        others: Records of satellites of other systems, counted by satellite integer.
-        problems: What was dropped, and why.
+        clock_offset_s: Per epoch: receiver clock offset, NaN where not given.
+        line: Per epoch: index of its epoch line.
+        count: Per epoch: number of satellites.
+        header: Per epoch: index into ``headers``.
+        events: In the order of the file.
+        problems: What was dropped or is strange, and why.
     """
 
     headers: list[ObservationHeader]
     time_ns: list[int] = field(default_factory=list)
     interrupted: list[bool] = field(default_factory=list)
-    row_epoch: list[int] = field(default_factory=list)
-    row_satellite: list[int] = field(default_factory=list)
-    row_line: list[int] = field(default_factory=list)
-    row_header: list[int] = field(default_factory=list)
-    others: Counter[int] = field(default_factory=Counter)
+    clock_offset_s: list[float] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+    header: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _EpochLine:
-    """Flag, number of satellites or records, and time tag; events need none, theirs is 0."""
+class _EpochLine(NamedTuple):
+    """Flag, number of satellites or records, time tag in the time of the file (0 if an event has none), clock."""
 
     flag: int
-    count: int
+    announced: int
     time_ns: int
+    clock_offset_s: float
 
 
-def find_epochs(table: LineTable, header: ObservationHeader, first_line: int) -> EpochIndex:
-    """Return where the records of GPS satellites are.
+def find_epochs(table: LineTable, header: ObservationHeader, first_line: int) -> tuple[EpochIndex, RecordIndex]:
+    """Return where the epochs and the records of their satellites are.
 
     Raises:
         GpsgridError: A line is not what the format puts there.
     """
     walk = _Walk(table, header)
-    at = first_line
     last = len(table)
-    while last > first_line and not table.lines[last - 1].strip():
+    while last > first_line and not table.line(last - 1).strip():
         last -= 1
-    while at < last:
-        at = walk.step(at)
-    return walk.index
+    at = first_line
+    index = walk.index
+    try:
+        while at < last:
+            at = walk.step(at)
+    except GpsgridError:
+        # A wrong number of satellites takes epoch lines for records: the first cause is a better message.
+        find_records(table, index.headers, index.line, index.count, index.header)
+        raise
+    return index, find_records(table, index.headers, index.line, index.count, index.header)
 
 
 class _Walk:
@@ -80,47 +105,56 @@ class _Walk:
 
     def __init__(self, table: LineTable, header: ObservationHeader) -> None:
         self._table = table
-        self._header = header
-        self._modern = header.version >= 3.0  # noqa: PLR2004 - the version number itself
+        self._minutes: dict[str, int] = {}
         self._interrupted = False
-        self._names: dict[str, int] = {}
-        self.index = EpochIndex([header])
+        self.index = EpochIndex([])
+        self._use(header)
+
+    def _use(self, header: ObservationHeader) -> None:
+        self._header = header
+        self._modern = header.modern
+        types = len(header.types_of("G"))
+        self._lines_a_satellite = 1 if self._modern else max(1, -(-types // TYPES_A_LINE))
+        self.index.headers.append(header)
 
     def step(self, at: int) -> int:
         """Handle the epoch or event whose line is at an index; return the index of the next one."""
-        lines = self._table.lines
+        table, line = self._table, self._table.line(at)
         try:
-            epoch = self._epoch_line(lines[at])
+            epoch = self._epoch_line(line)
         except ValueError as error:
-            if at == len(lines) - 1 and not self._table.complete:
+            if begins_header(line):
+                return self._splice(at)
+            if at == len(table) - 1 and not table.complete:
                 return self._drop(at, "is cut off in its first line")
-            message = f"expected an epoch line, got {lines[at][:80]!r}: {error}"
-            raise broken(self._table.source, at + 1, message) from None
+            message = f"expected an epoch line, got {line[:80]!r}: {error}"
+            raise broken(table.source, at + 1, message) from None
         if 1 < epoch.flag < _SLIP_RECORDS:
             return self._event(at, epoch)
-        names_lines = 0 if self._modern else max(0, epoch.count - 1) // _SATELLITES_A_LINE
-        each = 1 if self._modern else max(1, -(-len(self._header.types) // TYPES_A_LINE))
-        first = at + 1 + names_lines
-        end = first + each * epoch.count
-        if end > len(lines):
+        names_lines = 0 if self._modern else max(0, epoch.announced - 1) // _SATELLITES_A_LINE
+        end = at + 1 + names_lines + self._lines_a_satellite * epoch.announced
+        if end > len(table):
             return self._drop_unfinished(at, end)
-        if end == len(lines) and not self._table.complete and self._cut_inside_field(lines[-1]):
+        if end == len(table) and not table.complete and self._cut_inside_field(table.line(end - 1)):
             return self._drop(at, "is cut off in its last line")
         if epoch.flag == _SLIP_RECORDS:
-            return end
-        names = self._satellites(at, first, epoch.count)
-        if self._append_epoch(at, epoch):
-            self._append_rows(names, range(first, end, each))
+            self._note(at, end, epoch)
+        else:
+            self._append(at, epoch)
         return end
 
-    def _epoch_line(self, line: str) -> _EpochLine:
-        return _epoch_line_3(line) if self._modern else _epoch_line_2(line)
+    def _splice(self, at: int) -> int:
+        """Go on with the header of a further file that was put behind the first one."""
+        header, first_line = read_header(self._table, at)
+        self.index.problems.append(f"{self._table.source}, line {at + 1}: another file begins here; read on with it")
+        self._change(at, header)
+        return first_line
 
     def _drop_unfinished(self, at: int, end: int) -> int:
         """Drop an epoch that the file does not finish, unless it is the announced number that is wrong."""
         for number in range(at + 1, len(self._table)):
             try:
-                begins = self._epoch_line(self._table.lines[number]).time_ns > 0
+                begins = self._epoch_line(self._table.line(number)).time_ns > 0
             except ValueError:
                 continue
             if begins:
@@ -138,119 +172,110 @@ class _Walk:
         return 0 < (len(line) - offset) % FIELD_WIDTH < _VALUE_WIDTH
 
     def _event(self, at: int, epoch: _EpochLine) -> int:
-        end = at + 1 + epoch.count
+        end = at + 1 + epoch.announced
         if end > len(self._table):
             return self._drop_unfinished(at, end)
         if epoch.flag == _NEW_SITE:
             self._interrupted = True
             self.index.problems.append(f"{self._table.source}, line {at + 1}: the antenna was moved to a new site")
+        self._note(at, end, epoch)
         changed = copy.copy(self._header)
         for number in range(at + 1, end):
             try:
-                changed.read(self._table.lines[number])
+                changed.read(self._table.line(number))
                 if number == end - 1:
                     changed.check_types()
             except ValueError as error:
                 raise broken(self._table.source, number + 1, f"header record in the data: {error}") from None
         if changed != self._header:
-            self.index.headers.append(changed)
-            self._header = changed
+            self._change(at, changed)
         return end
 
-    def _append_epoch(self, at: int, epoch: _EpochLine) -> bool:
-        self._interrupted |= epoch.flag == _POWER_FAILURE
-        time_ns = epoch.time_ns + self._header.time_offset_ns
-        times = self.index.time_ns
-        if times and time_ns <= times[-1]:
-            self.index.problems.append(
-                f"{self._table.source}, line {at + 1}: epoch {gpstime.to_iso(time_ns)} dropped,"
-                f" it is not later than the one before"
-            )
-            return False
-        times.append(time_ns)
-        self.index.interrupted.append(self._interrupted)
-        self._interrupted = False
-        return True
+    def _change(self, at: int, header: ObservationHeader) -> None:
+        # Every header costs memory for its columns: a file that is nothing but headers must not take it all.
+        if len(self.index.headers) >= _MOST_HEADERS:
+            message = f"the header changes for the {_MOST_HEADERS}th time; split the file"
+            raise broken(self._table.source, at + 1, message)
+        self._use(header)
 
-    def _satellites(self, at: int, first: int, count: int) -> list[int]:
-        lines = self._table.lines
+    def _note(self, at: int, end: int, epoch: _EpochLine) -> None:
+        time_ns = epoch.time_ns + self._header.time_offset_ns if epoch.time_ns else None
+        records = tuple(self._table.line(number) for number in range(at + 1, end))
+        self.index.events.append(Event(epoch.flag, time_ns, records))
+
+    def _append(self, at: int, epoch: _EpochLine) -> None:
+        index = self.index
+        index.time_ns.append(epoch.time_ns + self._header.time_offset_ns)
+        index.interrupted.append(self._interrupted or epoch.flag == _POWER_FAILURE)
+        index.clock_offset_s.append(epoch.clock_offset_s)
+        index.line.append(at)
+        index.count.append(epoch.announced)
+        index.header.append(len(index.headers) - 1)
+        self._interrupted = False
+
+    def _epoch_line(self, line: str) -> _EpochLine:
         if self._modern:
-            names = [line[:3] for line in lines[first : first + count]]
+            if line[:1] != ">":
+                message = "column 1 must be '>'"
+                raise ValueError(message)
+            minute, second, clock = line[2:18], line[18:29], line[41:56]
+            flag_text, count = line[31:32], integer(line[32:35])
         else:
-            text = "".join(f"{line[32:68]:<36}" for line in lines[at:first])
-            names = [text[start : start + 3] for start in range(0, 3 * count, 3)]
-        known = self._names
-        found = []
-        for place, name in enumerate(names):
-            satellite = known.get(name)
-            if satellite is None:
-                line = first + place if self._modern else at + place // _SATELLITES_A_LINE
-                satellite = known[name] = self._satellite(name, line)
-            found.append(satellite)
-        if len(set(found)) < len(found):
-            raise broken(self._table.source, at + 1, f"a satellite comes twice in one epoch: {' '.join(names)}")
+            if line[:1] not in {" ", ""}:
+                message = "column 1 must be blank"
+                raise ValueError(message)
+            minute, second, clock = line[1:15], line[15:26], line[68:80]
+            flag_text, count = line[28:29], integer(line[29:32])
+        flag = integer(flag_text) if flag_text.strip() else 0
+        if flag > _LAST_FLAG:
+            message = f"event flag {flag}, expected 0 to {_LAST_FLAG}"
+            raise ValueError(message)
+        if flag > 1 and not minute.strip():
+            return _EpochLine(flag, count, 0, math.nan)
+        try:
+            time_ns = self._minute_ns(minute) + _second_ns(second)
+        except ValueError:
+            if flag <= _POWER_FAILURE:
+                raise
+            time_ns = 0  # the time of an event serves nobody who positions; its records do
+        return _EpochLine(flag, count, time_ns, _clock_offset_s(clock) if flag <= _POWER_FAILURE else math.nan)
+
+    def _minute_ns(self, text: str) -> int:
+        found = self._minutes.get(text)
+        if found is None:
+            found = self._minutes[text] = _minute_3_ns(text) if self._modern else _minute_2_ns(text)
         return found
 
-    def _satellite(self, name: str, line: int) -> int:
-        letter = "G" if self._header.system == "M" else self._header.system
-        full = name if name[:1] != " " else letter + name[1:]
-        try:
-            satellite = signals.satellite_number(full)
-            integer(full[1:].replace(" ", "0"))
-        except (ValueError, IndexError) as error:
-            message = f"satellite {name!r}: {error}"
-            raise broken(self._table.source, line + 1, message) from None
-        if satellite % 100 == 0:
-            raise broken(self._table.source, line + 1, f"satellite {name!r}: numbers start at 1")
-        return satellite
 
-    def _append_rows(self, satellites: list[int], first_lines: range) -> None:
-        index = self.index
-        epoch, header = len(index.time_ns) - 1, len(index.headers) - 1
-        others: list[int] = []
-        for satellite, line in zip(satellites, first_lines, strict=True):
-            if satellite >= _FIRST_OF_OTHERS:
-                others.append(satellite)
-                continue
-            index.row_epoch.append(epoch)
-            index.row_satellite.append(satellite)
-            index.row_line.append(line)
-            index.row_header.append(header)
-        index.others.update(others)
+def _minute_3_ns(text: str) -> int:
+    return _checked_ns(integer(text[:4]), text[5:7], text[8:10], text[11:13], text[14:16])
 
 
-def _epoch_line_2(line: str) -> _EpochLine:
-    if line[:1] not in {" ", ""}:
-        message = "column 1 must be blank"
+def _minute_2_ns(text: str) -> int:
+    short = integer(text[:2])
+    year = short + (1900 if short >= _PIVOT_YEAR else 2000)
+    return _checked_ns(year, text[3:5], text[6:8], text[9:11], text[12:14])
+
+
+def _checked_ns(year: int, *texts: str) -> int:
+    if year not in _YEARS:
+        message = f"year {year}"
         raise ValueError(message)
-    year = line[1:3]
-    if year.strip():
-        short = integer(year)
-        year = str(short + (1900 if short >= _PIVOT_YEAR else 2000))
-    return _checked(line[28:29], line[29:32], (year, line[4:6], line[7:9], line[10:12], line[13:15], line[15:26]))
+    month, day, hour, minute = map(integer, texts)
+    return gpstime.from_calendar(year, month, day, hour, minute)
 
 
-def _epoch_line_3(line: str) -> _EpochLine:
-    if line[:1] != ">":
-        message = "column 1 must be '>'"
-        raise ValueError(message)
-    time_text = (line[2:6], line[7:9], line[10:12], line[13:15], line[16:18], line[18:29])
-    return _checked(line[31:32], line[32:35], time_text)
-
-
-def _checked(flag_text: str, count_text: str, time_text: tuple[str, ...]) -> _EpochLine:
-    flag = integer(flag_text) if flag_text.strip() else 0
-    if flag > _LAST_FLAG:
-        message = f"event flag {flag}, expected 0 to {_LAST_FLAG}"
-        raise ValueError(message)
-    return _EpochLine(flag, integer(count_text), _time_ns(time_text) if flag <= _POWER_FAILURE else 0)
-
-
-def _time_ns(text: tuple[str, ...]) -> int:
-    year, month, day, hour, minute = (integer(part) for part in text[:5])
-    second = decimal(text[5])
-    if year not in _YEARS or not 0.0 <= second < 61.0:  # noqa: PLR2004 - room for a leap second in UTC
-        message = f"year {year}, second {text[5].strip()!r}"
+def _second_ns(text: str) -> int:
+    second = decimal(text)
+    if not 0.0 <= second < 61.0:  # noqa: PLR2004 - room for a leap second in UTC
+        message = f"second {text.strip()!r}"
         raise ValueError(message)
     # The format gives seven decimals; rounding there removes the binary error of the float.
-    return gpstime.from_calendar(year, month, day, hour, minute, round(second * 1e7) * 100)
+    return round(second * 1e7) * (NS_PER_S // 10_000_000)
+
+
+def _clock_offset_s(text: str) -> float:
+    try:
+        return decimal(text)
+    except ValueError:
+        return math.nan  # comments stand there in files of RINEX 2; a clock offset is a courtesy

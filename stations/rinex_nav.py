@@ -1,87 +1,113 @@
-"""RINEX navigation files, versions 2, 3 and 4: the GPS LNAV ephemerides in them, everything else passed over.
+"""RINEX navigation files, versions 2, 3 and 4: the broadcast ephemerides of all systems in them.
 
-The week comes from the epoch of the clock, not from the week field, which some programs write modulo
-1024 and others for the time of transmission.
+Of version 4 the messages LNAV, FDMA, INAV, FNAV, D1, D2 and SBAS are read, which are those of versions 2 and 3, too;
+other messages and other kinds of records are passed over and counted. What a number means is in
+:mod:`stations.rinex_nav_values`.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stations import gpstime
-from stations.constants import NS_PER_S, SECONDS_PER_WEEK
 from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import AnyEphemeris, Ephemeris, UploadKey, upload_key
+from stations.rinex_nav_values import GLONASS_5_LINES, KINDS, Kind, Record, check, nanos
 from stations.rinex_text import LineTable, broken, decimal, integer
+from stations.signals import satellite_number
 
 _FIELD = 19
-_LINES = 8
-_DEFAULT_LEAD_NS = 2 * 3600 * NS_PER_S  # an ephemeris is uploaded two hours before its reference time
-_DEFAULT_FIT_HOURS = 4.0
 _PIVOT_YEAR = 80
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
-# IS-GPS-200 20.3.3.3.1.3: upper bounds of URA index 0 to 14, metres.
-_URA_BOUNDS_M = (2.4, 3.4, 4.85, 6.85, 9.65, 13.65, 24.0, 48.0, 96.0, 192.0, 384.0, 768.0, 1536.0, 3072.0, 6144.0)
-# Field, name, least and greatest value that LNAV can carry (IS-GPS-200 tables 20-I and 20-III).
-_LIMITS = (
-    (3, "IODE", 0.0, 255.0),
-    (8, "eccentricity", 0.0, 0.5),
-    (10, "square root of the semi-major axis", 2530.0, 8192.0),
-    (11, "reference time", 0.0, float(SECONDS_PER_WEEK)),
-    (24, "health", 0.0, 255.0),
-    (26, "IODC", 0.0, 1023.0),
-)
-_REQUIRED = (*range(19), 24, 25, 26)
+_FIVE_LINES_OF_GLONASS = 3.05  # version
+_LETTERS_OF_TYPE = {"N": "G", "G": "R", "H": "S"}  # file types of version 2
+_MESSAGES = frozenset({"LNAV", "FDMA", "INAV", "FNAV", "D1", "D2", "SBAS"})
+# float() takes underscores, "nan" and "inf", which are damage here.
+_NUMBERS_ONLY = re.compile(r"[-+0-9.Ee ]*").fullmatch
 
 
 @dataclass(frozen=True)
-class _Layout:
+class NavigationFile:
+    """What a navigation file holds.
+
+    Attributes:
+        version: RINEX version.
+        ephemerides: In the order of the file, as they come (see :func:`merge_ephemerides`).
+        skipped: Records that were passed over, by kind: ``EPH CNAV``, ``STO``, an unknown letter.
+    """
+
+    version: float
+    ephemerides: tuple[Ephemeris, ...]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Layout(NamedTuple):
     """Where things stand in the lines of one version."""
 
-    modern: bool
+    version: float
+    kind: str
     first_column: int
     satellite_width: int
 
+    @property
+    def old(self) -> bool:
+        return self.first_column == 3
 
-def read_navigation(text: str, source: str) -> list[GpsEphemeris]:
-    """Read the GPS ephemerides of a RINEX navigation file.
+
+def read_navigation_file(text: str, source: str, systems: str = "GREJCIS") -> NavigationFile:
+    """Read a RINEX navigation file.
 
     Args:
         text: The file, decompressed.
         source: Its name, for messages.
+        systems: Letters of the systems that are wanted; the others are not looked at.
 
     Returns:
-        In the order of the file, as they come (see :func:`merge_ephemerides`). A transmission time that
-        is missing or impossible becomes two hours before the reference time.
+        The ephemerides. A transmission time that is missing or impossible becomes two hours before the
+        reference time.
 
     Raises:
         GpsgridError: ``BROKEN_FILE`` with file and line.
 
     Source:
-        RINEX 3.04 table A6, RINEX 2.11 table A4, RINEX 4.00 section 5.
+        RINEX 2.11 tables A4, A11 and A15, RINEX 3.05 tables A6 to A21, RINEX 4.00 section 5.
     """
     table = LineTable(text, source)
     version, kind, first = _read_header(table)
-    modern = version >= 3.0  # noqa: PLR2004 - the version number itself
-    layout = _Layout(modern, 4, 3) if modern else _Layout(modern, 3, 2)
-    if not modern and kind != "N":
-        return []
-    return [_ephemeris(table, at, layout) for at in _records(table, first, layout)]
+    layout = _Layout(version, kind, 4, 3) if version >= 3.0 else _Layout(version, kind, 3, 2)  # noqa: PLR2004 - a version
+    skipped: Counter[str] = Counter()
+    epochs_ns: dict[str, int] = {}
+    ephemerides = tuple(
+        _ephemeris(table, at, letter, layout, epochs_ns)
+        for at, letter in _records(table, first, layout, skipped)
+        if letter in systems
+    )
+    return NavigationFile(version, ephemerides, dict(skipped))
 
 
-def merge_ephemerides(lists: Iterable[Sequence[GpsEphemeris]]) -> list[GpsEphemeris]:
+def read_navigation(text: str, source: str) -> list[GpsEphemeris]:
+    """Read only the GPS ephemerides of a RINEX navigation file; otherwise as :func:`read_navigation_file`."""
+    found = read_navigation_file(text, source, "G").ephemerides
+    return [ephemeris for ephemeris in found if isinstance(ephemeris, GpsEphemeris)]
+
+
+def merge_ephemerides(lists: Iterable[Sequence[AnyEphemeris]]) -> list[AnyEphemeris]:
     """Join ephemerides of several files; the same satellite, issue and reference time count once.
 
     Returns:
         Sorted by satellite, reference time and transmission. Of equal ones the earliest transmission is
         kept: the message was known from then on.
     """
-    best: dict[tuple[int, int, int], GpsEphemeris] = {}
+    best: dict[tuple[int, UploadKey], AnyEphemeris] = {}
     for ephemerides in lists:
         for ephemeris in ephemerides:
-            key = (ephemeris.satellite, ephemeris.toe_ns, ephemeris.iode)
+            key = (ephemeris.satellite, upload_key(ephemeris))
             if key not in best or ephemeris.transmitted_ns < best[key].transmitted_ns:
                 best[key] = ephemeris
-    return sorted(best.values(), key=lambda item: (item.satellite, item.toe_ns, item.transmitted_ns, item.iode))
+    return sorted(best.values(), key=lambda item: (item.satellite, item.toe_ns, item.transmitted_ns, item.issue))
 
 
 def _read_header(table: LineTable) -> tuple[float, str, int]:
@@ -105,129 +131,118 @@ def _read_header(table: LineTable) -> tuple[float, str, int]:
     raise broken(table.source, len(table), "the file ends before 'END OF HEADER'; is it cut off?")
 
 
-def _records(table: LineTable, first: int, layout: _Layout) -> Iterator[int]:
-    """Yield the index of the first line of every GPS LNAV record."""
+def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str]) -> Iterator[tuple[int, str]]:
+    """Yield the first line of every record that can be read, and the letter of its system; count the others."""
     wanted = True
-    for at in range(first, len(table)):
-        line = table.lines[at]
-        if line[:1] == ">":
+    letter_of_file = _LETTERS_OF_TYPE.get(layout.kind, "")
+    blank = " " * layout.satellite_width
+    for at, line in enumerate(table.lines[first:], first):
+        if line.startswith(blank):
+            continue
+        if line.startswith(">"):
             # RINEX 4: "> EPH G01 LNAV"; the lines of other messages must not be taken for ephemerides.
-            wanted = line.split()[1:2] == ["EPH"] and line[10:14] == "LNAV"
-        elif wanted and line[: layout.satellite_width].strip() and (not layout.modern or line[0] == "G"):
-            yield at
+            words = line[1:].split()
+            wanted = words[:1] == ["EPH"] and words[2:3] != [] and words[2] in _MESSAGES
+            if not wanted:
+                skipped[" ".join((*words[:1], *(words[2:3] if words[:1] == ["EPH"] else ())))] += 1
+        elif wanted and line[: layout.satellite_width].strip():
+            letter = letter_of_file if layout.old else line[0]
+            if letter in KINDS:
+                yield at, letter
+            else:
+                skipped[letter] += 1
 
 
-def _ephemeris(table: LineTable, at: int, layout: _Layout) -> GpsEphemeris:
-    lines = table.lines[at : at + _LINES]
-    values = _fields(table, at, layout)
+def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, epochs_ns: dict[str, int]) -> Ephemeris:
+    kind = KINDS[letter]
+    fifth = table.lines[at + 4] if at + 4 < len(table) else "?"
+    if letter == "R" and layout.version >= _FIVE_LINES_OF_GLONASS and fifth.startswith(" "):
+        kind = GLONASS_5_LINES  # some writers leave it out
+    values = _fields(table, at, kind, layout)
+    line = table.lines[at]
+    name = letter + line[: layout.satellite_width][-2:]
+    epoch = line[layout.satellite_width : layout.first_column + _FIELD]
     try:
-        satellite = integer(lines[0][1:3] if layout.modern else lines[0][:2])
-        toc_ns = _clock_epoch_ns(lines[0], layout)
+        satellite = satellite_number(letter + f"{integer(name[1:]) or _no_satellite():02d}")
+        if epoch not in epochs_ns:
+            epochs_ns[epoch] = _epoch_ns(line, layout)
     except ValueError as error:
-        raise broken(table.source, at + 1, f"satellite or epoch in {lines[0][:23]!r}: {error}") from None
+        raise broken(table.source, at + 1, f"satellite or epoch in {line[:23]!r}: {error}") from None
     try:
-        _check(values)
-        toe_ns = gpstime.nearest_week(_nanos(values[11]), toc_ns)
-        return GpsEphemeris(
-            satellite=satellite,
-            toe_ns=toe_ns,
-            toc_ns=toc_ns,
-            transmitted_ns=_transmitted_ns(values[27], toe_ns),
-            iode=int(values[3]),
-            iodc=int(values[26]),
-            health=int(values[24]),
-            ura_index=_ura_index(values[23]),
-            # Hours since RINEX 3.02; earlier writers put the flag bit itself there.
-            fit_interval_flag=values[28] > _DEFAULT_FIT_HOURS or values[28] == 1.0,
-            l2_code=int(_or_zero(values[20])),
-            l2p_data_off=_or_zero(values[22]) != 0.0,
-            af0_s=values[0],
-            af1=values[1],
-            af2=values[2],
-            crs_m=values[4],
-            delta_n_rad_s=values[5],
-            m0_rad=values[6],
-            cuc_rad=values[7],
-            eccentricity=values[8],
-            cus_rad=values[9],
-            sqrt_a=values[10],
-            cic_rad=values[12],
-            omega0_rad=values[13],
-            cis_rad=values[14],
-            i0_rad=values[15],
-            crc_m=values[16],
-            omega_rad=values[17],
-            omega_dot_rad_s=values[18],
-            idot_rad_s=values[19],
-            tgd_s=values[25],
-        )
+        check(kind, values)
+        return kind.build(Record(satellite, epochs_ns[epoch], values, layout.old))
     except ValueError as error:
-        raise broken(table.source, at + 1, f"ephemeris of satellite {satellite}: {error}") from None
+        raise broken(table.source, at + 1, f"ephemeris of satellite {name}: {error}") from None
 
 
-def _fields(table: LineTable, at: int, layout: _Layout) -> list[float]:
-    """Return the 29 numbers of a record in the order of the tables; blank is NaN."""
-    values: list[float] = []
-    cut_off = not table.complete and len(table.lines[-1]) < layout.first_column + _FIELD
-    if at + _LINES > len(table) or (at + _LINES == len(table) and cut_off):
-        message = f"an ephemeris has {_LINES} lines, the file ends in the middle of it; is it cut off?"
+def _no_satellite() -> int:
+    message = "satellites are numbered from 1"
+    raise ValueError(message)
+
+
+def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[float]:
+    """Return the numbers of a record in the order of the tables; blank is NaN."""
+    end = at + kind.lines
+    last_needs = layout.first_column + _FIELD * kind.needed_at_end
+    cut_off = not table.complete and len(table.lines[-1]) < last_needs
+    if end > len(table) or (end == len(table) and cut_off):
+        message = f"an ephemeris has {kind.lines} lines, the file ends in the middle of it; is it cut off?"
         raise broken(table.source, at + 1, message)
-    for number in range(at, at + _LINES):
-        line = table.lines[number]
-        if number > at and line[: layout.first_column].strip():
-            message = f"{line[:23]!r} starts inside the ephemeris of line {at + 1}, which has {_LINES} lines"
-            raise broken(table.source, number + 1, message)
-        for column in range(1 if number == at else 0, 4):
-            start = layout.first_column + _FIELD * column
-            try:
-                values.append(decimal(line[start : start + _FIELD]))
-            except ValueError as error:
-                raise broken(table.source, number + 1, f"{error} (column {start + 1})") from None
-    missing = [index for index in _REQUIRED if math.isnan(values[index])]
-    if missing:
-        line_number = at + 1 + (missing[0] + 1) // 4
-        raise broken(table.source, line_number, "a number of the ephemeris is missing")
+    lines = table.lines[at:end]
+    for number in range(at + 1, end):
+        if lines[number - at][: layout.first_column].strip():
+            message = f"{table.lines[number][:23]!r} starts inside the ephemeris of line {at + 1}"
+            raise broken(table.source, number + 1, f"{message}, which has {kind.lines} lines")
+    first, width = layout.first_column, 4 * _FIELD
+    rows = [line[first : first + width].ljust(width) for line in lines]
+    values = _numbers("".join(rows)[_FIELD:]) or _numbers_slow(table, at, end, first)
+    if not all(map(math.isfinite, values)):
+        missing = [index for index in kind.required if math.isnan(values[index])]
+        if missing:
+            line_number = at + 1 + (missing[0] + 1) // 4
+            raise broken(table.source, line_number, "a number of the ephemeris is missing")
     return values
 
 
-def _check(values: list[float]) -> None:
-    """Raise ``ValueError`` for what no GPS satellite sends and what would break the arithmetic later."""
-    for index, name, low, high in _LIMITS:
-        if not low <= values[index] <= high:
-            message = f"{name} is {values[index]:g}, expected {low:g} to {high:g}"
-            raise ValueError(message)
+def _numbers(block: str) -> list[float]:
+    """Return the numbers of a block of fields, blank is NaN; nothing if any is not a plain one."""
+    if "D" in block:
+        block = block.replace("D", "E")
+    if not _NUMBERS_ONLY(block):
+        return []
+    cells = [block[column : column + _FIELD] for column in range(0, len(block), _FIELD)]
+    try:
+        values = list(map(float, cells))
+    except ValueError:
+        try:
+            values = [math.nan if cell.isspace() else float(cell) for cell in cells]
+        except ValueError:
+            return []
+    return [] if math.inf in values or -math.inf in values else values
 
 
-def _clock_epoch_ns(line: str, layout: _Layout) -> int:
-    if layout.modern:
-        parts = (line[4:8], line[9:11], line[12:14], line[15:17], line[18:20])
-        year, month, day, hour, minute = map(integer, parts)
-        second = decimal(line[21:23])
-    else:
+def _numbers_slow(table: LineTable, at: int, end: int, first_column: int) -> list[float]:
+    values = []
+    for number in range(at, end):
+        line = table.lines[number]
+        for column in range(first_column + (_FIELD if number == at else 0), first_column + 4 * _FIELD, _FIELD):
+            try:
+                values.append(decimal(line[column : column + _FIELD]))
+            except ValueError as error:
+                raise broken(table.source, number + 1, f"{error} (column {column + 1})") from None
+    return values
+
+
+def _epoch_ns(line: str, layout: _Layout) -> int:
+    if layout.old:
         year, month, day, hour, minute = (integer(line[column : column + 2]) for column in (3, 6, 9, 12, 15))
         year += 1900 if year >= _PIVOT_YEAR else 2000
         second = decimal(line[17:22])
+    else:
+        parts = (line[4:8], line[9:11], line[12:14], line[15:17], line[18:20])
+        year, month, day, hour, minute = map(integer, parts)
+        second = decimal(line[21:23])
     if year not in _YEARS or not 0.0 <= second < 60.0:  # noqa: PLR2004 - seconds of a minute
         message = f"year {year}, second {second}"
         raise ValueError(message)
-    return gpstime.from_calendar(year, month, day, hour, minute, _nanos(second))
-
-
-def _transmitted_ns(seconds_of_week: float, toe_ns: int) -> int:
-    """Place a transmission time, which may be negative or of the week before, near the reference time."""
-    if not abs(seconds_of_week) < 2 * SECONDS_PER_WEEK:
-        return toe_ns - _DEFAULT_LEAD_NS
-    return gpstime.nearest_week(_nanos(seconds_of_week) % gpstime.NS_PER_WEEK, toe_ns)
-
-
-def _nanos(seconds: float) -> int:
-    return round(seconds * NS_PER_S)
-
-
-def _ura_index(accuracy_m: float) -> int:
-    # A blank accuracy is "no prediction": the worst index.
-    return next((index for index, bound in enumerate(_URA_BOUNDS_M) if accuracy_m <= bound), len(_URA_BOUNDS_M))
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
+    return gpstime.from_calendar(year, month, day, hour, minute, nanos(second))

@@ -1,4 +1,4 @@
-"""RINEX observation files (2.0-2.12, 3.0x, 4.0x): text in, :class:`StationEpoch` out. GPS only so far.
+"""RINEX observation files (2.0-2.12, 3.0x, 4.0x): text in, :class:`StationEpoch` out, for all systems.
 
 The age of an arc (``lock_ms``) starts again at bit 0 of the loss-of-lock indicator, after a power
 failure or a change of site, and after a gap of more than 1.5 intervals. Which columns are taken for
@@ -7,20 +7,22 @@ which signal is told in ``rinex_columns``.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stations.arrays import FloatArray, IntArray
-from stations.constants import NS_PER_MS, NS_PER_S
+from stations.constants import NS_PER_S
 from stations.epoch import StationEpoch
-from stations.rinex_columns import ColumnReader, ObservationRows, join_rows
-from stations.rinex_epochs import EpochIndex, find_epochs
-from stations.rinex_header import ObservationHeader, read_header
+from stations.gpstime import to_iso
+from stations.rinex_columns import SYSTEMS
+from stations.rinex_epochs import EpochIndex, Event, find_epochs
+from stations.rinex_header import ObservationHeader, PhaseShift, read_header
+from stations.rinex_rows import epochs_of, join_rows, read_rows
+from stations.rinex_scan import Rows
 from stations.rinex_text import LineTable
-from stations.signals import satellite_name
 
-_GAP_INTERVALS = 1.5
+ALL_SYSTEMS = SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,16 @@ class RinexObservations:
         interval_s: Median spacing of the epochs; the declared one when there are fewer than two.
         epochs: In time order.
         skipped: How many observations were left out, by ``system`` (``R``, records of satellites) or
-            ``system:type`` (``G:D1C``, values).
+            ``system:type`` (``G:C1P``, values).
         problems: What was dropped or is strange, with file and line.
+        glonass_channels: Frequency channel by satellite integer, as far as the files tell.
+        clock_offset_s: Receiver clock offset of every epoch, NaN where not given, shape ``(epoch,)``.
+        clock_applied: Whether that offset is already in time tags and observations.
+        phase_shifts: What was added to the phases of which signals; it is in them already.
+        events: What happened between the epochs.
+        marker_number: Marker (DOMES) number.
+        receiver_serial: Serial number of the receiver.
+        receiver_version: Its firmware.
     """
 
     version: float
@@ -53,44 +63,56 @@ class RinexObservations:
     epochs: list[StationEpoch]
     skipped: dict[str, int]
     problems: list[str]
+    glonass_channels: dict[int, int] = field(default_factory=dict)
+    clock_offset_s: FloatArray = field(default_factory=lambda: np.empty(0))
+    clock_applied: bool = False
+    phase_shifts: tuple[PhaseShift, ...] = ()
+    events: tuple[Event, ...] = ()
+    marker_number: str = ""
+    receiver_serial: str = ""
+    receiver_version: str = ""
 
 
 @dataclass(frozen=True)
 class _Part:
     """One file, taken apart."""
 
+    source: str
     header: ObservationHeader
     index: EpochIndex
-    rows: ObservationRows
+    rows: Rows
     skipped: Counter[str]
     interval_ns: float
 
 
-def read_observations(text: str, source: str) -> RinexObservations:
+def read_observations(text: str | bytes, source: str, systems: str = ALL_SYSTEMS) -> RinexObservations:
     """Read a RINEX observation file.
 
     Args:
-        text: The file, decompressed.
+        text: The file, decompressed; bytes are taken as Latin-1, and faster.
         source: Its name, for messages.
+        systems: Letters of the satellite systems that are wanted; the records of others are counted only.
 
     Raises:
         GpsgridError: ``BROKEN_FILE``, with file and line, when something is not what the format demands.
             A last epoch that is only half there is dropped and reported in ``problems`` instead.
 
     Source:
-        Gurtner and Estey (2007), RINEX 2.11; IGS/RTCM (2018), RINEX 3.04.
+        Gurtner and Estey (2007), RINEX 2.11; IGS/RTCM (2018), RINEX 3.04; IGS/RTCM (2023), RINEX 4.01.
     """
-    return splice_observations([(text, source)])
+    return splice_observations([(text, source)], systems)
 
 
-def splice_observations(files: Sequence[tuple[str, str]]) -> RinexObservations:
+def splice_observations(files: Sequence[tuple[str | bytes, str]], systems: str = ALL_SYSTEMS) -> RinexObservations:
     """Read several files of one station and join them in time order; arcs continue across the joints.
 
     Args:
         files: Text and name of every file, in any order, at least one.
+        systems: As in :func:`read_observations`.
 
     Returns:
-        Header values of the earliest file; epochs that come again are dropped and reported.
+        Header values of the earliest file. Epochs that come late are put where they belong, epochs that come
+        again are dropped; both are reported.
 
     Raises:
         GpsgridError: As in :func:`read_observations`.
@@ -99,12 +121,21 @@ def splice_observations(files: Sequence[tuple[str, str]]) -> RinexObservations:
     if not files:
         message = "at least one file is needed"
         raise ValueError(message)
-    parts = sorted((_take_apart(text, source) for text, source in files), key=_start)
+    parts = sorted((_take_apart(text, source, systems) for text, source in files), key=_start)
     header = parts[0].header
     problems = [problem for part in parts for problem in part.index.problems]
-    problems += _contradictions(parts, [source for _, source in files])
-    epochs = _join(parts, problems)
-    spacing = np.diff(np.array([epoch.time_ns for epoch in epochs], dtype=np.int64))
+    problems += _contradictions(parts)
+    problems += [problem for part in parts for problem in _late_epochs(part)]
+    order = _time_order(parts, problems)
+    rows = join_rows([part.rows for part in parts], order)
+    indexes = [part.index for part in parts]
+    time_ns = np.array([value for index in indexes for value in index.time_ns], dtype=np.int64)[order]
+    interrupted = np.array([value for index in indexes for value in index.interrupted], dtype=np.bool_)[order]
+    clock_offset_s = np.array([value for index in indexes for value in index.clock_offset_s])[order]
+    interval_ns = np.concatenate([np.full(len(part.index.time_ns), part.interval_ns) for part in parts])[order]
+    headers = [item for part in parts for item in part.index.headers]
+    channels = {satellite: number for item in headers[::-1] for satellite, number in item.glonass_channels.items()}
+    spacing = np.diff(time_ns)
     return RinexObservations(
         version=header.version,
         marker=header.marker,
@@ -114,102 +145,81 @@ def splice_observations(files: Sequence[tuple[str, str]]) -> RinexObservations:
         antenna_height_m=header.antenna_delta_m[0],
         receiver=header.receiver,
         interval_s=float(np.median(spacing)) / NS_PER_S if len(spacing) else header.interval_s,
-        epochs=epochs,
+        epochs=epochs_of(rows, time_ns, interval_ns, interrupted, channels),
         skipped=dict(sum((part.skipped for part in parts), Counter())),
         problems=problems,
+        glonass_channels=dict(sorted(channels.items())),
+        clock_offset_s=clock_offset_s,
+        clock_applied=header.clock_applied,
+        phase_shifts=header.phase_shifts,
+        events=tuple(event for part in parts for event in part.index.events),
+        marker_number=header.marker_number,
+        receiver_serial=header.receiver_serial,
+        receiver_version=header.receiver_version,
     )
 
 
 def _start(part: _Part) -> int:
-    return part.index.time_ns[0] if part.index.time_ns else 0
+    return min(part.index.time_ns, default=0)
 
 
-def _contradictions(parts: Sequence[_Part], sources: Sequence[str]) -> list[str]:
+def _contradictions(parts: Sequence[_Part]) -> list[str]:
     found = []
-    kinds = {(part.header.marker, part.header.antenna, part.header.antenna_delta_m) for part in parts}
+    kinds = {
+        (header.marker, header.antenna, header.antenna_delta_m)
+        for part in parts
+        for header in _first_headers(part.index)
+    }
+    sources = ", ".join(part.source for part in parts)
     if len(kinds) > 1:
-        found.append(f"{', '.join(sources)}: marker or antenna differ between the files; the first one counts")
+        found.append(f"{sources}: marker or antenna differ between the files; the first one counts")
     if any(parts[0].header.antenna_delta_m[1:]):
-        found.append(f"{sources[0]}: the antenna is beside the marker; only its height is used")
+        found.append(f"{parts[0].source}: the antenna is beside the marker; only its height is used")
     return found
 
 
-def _take_apart(text: str, source: str) -> _Part:
+def _first_headers(index: EpochIndex) -> list[ObservationHeader]:
+    """Return the header of a file; changes by events are no contradictions, they are announced as such."""
+    return index.headers[:1]
+
+
+def _take_apart(text: str | bytes, source: str, systems: str) -> _Part:
     table = LineTable(text, source)
     header, first_line = read_header(table)
-    index = find_epochs(table, header, first_line)
-    skipped: Counter[str] = Counter()
-    for other, count in index.others.items():
-        skipped[satellite_name(other)[0]] += count
-    row_header = np.array(index.row_header, dtype=np.int64)
-    epoch = np.array(index.row_epoch, dtype=np.int64)
-    satellite = np.array(index.row_satellite, dtype=np.int64)
-    line = np.array(index.row_line, dtype=np.int64)
-    pieces = []
-    for number, layout in enumerate(index.headers):
-        here = row_header == number
-        reader = ColumnReader(table, layout, line[here])
-        pieces += [reader.rows(columns, epoch[here], satellite[here]) for columns in reader.signals()]
-        skipped.update(reader.left_out())
-    rows = join_rows(pieces)
-    interrupted = np.array(index.interrupted, dtype=np.bool_)
-    rows.slip[interrupted[rows.epoch]] = True
-    spacing = np.diff(np.array(index.time_ns, dtype=np.int64))
+    index, records = find_epochs(table, header, first_line)
+    rows, skipped = read_rows(table, index.headers, records, index.header, systems)
+    spacing = np.diff(np.unique(np.array(index.time_ns, dtype=np.int64)))
     interval_ns = float(np.median(spacing)) if len(spacing) else header.interval_s * NS_PER_S
-    return _Part(header, index, rows, skipped, interval_ns)
+    return _Part(source, header, index, rows, skipped, interval_ns)
 
 
-def _join(parts: Sequence[_Part], problems: list[str]) -> list[StationEpoch]:
-    """Return the epochs of all parts; what comes again is dropped."""
-    times, intervals, pieces = [np.empty(0, dtype=np.int64)], [np.empty(0)], []
-    latest = -1
-    for part in parts:
-        time_ns = np.array(part.index.time_ns, dtype=np.int64)
-        fresh = time_ns > latest
-        if not fresh.all():
-            problems.append(f"{int((~fresh).sum())} epochs dropped that an earlier file has already")
-        renumbered = np.cumsum(fresh) - 1 + sum(map(len, times))
-        rows = part.rows.where(fresh[part.rows.epoch])
-        pieces.append(replace(rows, epoch=renumbered[rows.epoch]))
-        times.append(time_ns[fresh])
-        intervals.append(np.full(int(fresh.sum()), part.interval_ns))
-        latest = max(latest, int(time_ns[-1]) if len(time_ns) else -1)
-    rows, time_ns = join_rows(pieces), np.concatenate(times)
-    lock_ms = _lock_ms(rows, time_ns, np.concatenate(intervals))
-    order = np.lexsort((rows.signal, rows.satellite, rows.epoch))
-    border = np.searchsorted(rows.epoch[order], np.arange(len(time_ns) + 1))
-    rows, lock_ms = rows.where(order), lock_ms[order]
-    epochs = []
-    for number, moment in enumerate(time_ns.tolist()):
-        here = slice(border[number], border[number + 1])
-        epochs.append(
-            StationEpoch(
-                moment,
-                rows.satellite[here],
-                rows.signal[here],
-                rows.pseudorange_m[here],
-                rows.phase_cyc[here],
-                rows.cn0_dbhz[here],
-                lock_ms[here],
-                rows.half_cycle[here],
-            )
-        )
-    return epochs
+def _late_epochs(part: _Part) -> list[str]:
+    """Return a complaint about every epoch that is not later than all before it in its file."""
+    time_ns = np.array(part.index.time_ns, dtype=np.int64)
+    if not len(time_ns):
+        return []
+    latest = np.maximum.accumulate(time_ns)
+    late = np.flatnonzero(time_ns[1:] <= latest[:-1]) + 1
+    seen = set(time_ns.tolist()) if len(late) else set()
+    found = []
+    for epoch in late.tolist():
+        again = bool((time_ns[:epoch] == time_ns[epoch]).any()) if time_ns[epoch] in seen else False
+        what = "dropped, it was there before" if again else "put where it belongs, it comes late"
+        line = part.index.line[epoch] + 1
+        found.append(f"{part.source}, line {line}: epoch {to_iso(int(time_ns[epoch]))} {what}")
+    return found
 
 
-def _lock_ms(rows: ObservationRows, time_ns: IntArray, interval_ns: FloatArray) -> IntArray:
-    """Return the age of the arc of every row, ms; 0 where there is no phase."""
-    lock_ms = np.zeros(len(rows.epoch), dtype=np.int64)
-    with_phase = np.flatnonzero(~np.isnan(rows.phase_cyc))
-    if not len(with_phase):
-        return lock_ms
-    order = with_phase[np.lexsort((rows.epoch[with_phase], rows.signal[with_phase], rows.satellite[with_phase]))]
-    epoch, satellite, signal = rows.epoch[order], rows.satellite[order], rows.signal[order]
-    moment, interval = time_ns[epoch], interval_ns[epoch]
-    begins = rows.slip[order].copy()
-    begins[0] = True
-    begins[1:] |= (satellite[1:] != satellite[:-1]) | (signal[1:] != signal[:-1])
-    begins[1:] |= np.diff(moment) > _GAP_INTERVALS * np.maximum(interval[1:], interval[:-1])
-    arc = np.cumsum(begins) - 1
-    lock_ms[order] = (moment - moment[begins][arc]) // NS_PER_MS
-    return lock_ms
+def _time_order(parts: Sequence[_Part], problems: list[str]) -> IntArray:
+    """Return the epochs of all parts in time order, of two at the same time only the first."""
+    time_ns = np.array([moment for part in parts for moment in part.index.time_ns], dtype=np.int64)
+    order = np.argsort(time_ns, kind="stable")
+    fresh = np.ones(len(order), dtype=np.bool_)
+    fresh[1:] = np.diff(time_ns[order]) > 0
+    of_file = np.repeat(np.arange(len(parts)), [len(part.index.time_ns) for part in parts])
+    same_file = np.zeros(len(order), dtype=np.bool_)
+    same_file[1:] = np.diff(of_file[order]) == 0
+    elsewhere = int((~fresh & ~same_file).sum())
+    if elsewhere:
+        problems.append(f"{elsewhere} epochs dropped that an earlier file has already")
+    return order[fresh]

@@ -7,6 +7,7 @@ that happens; so no broker is left behind.
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,9 @@ def run_mosquitto(program: str, bind: str, port: int) -> int:
         broker = subprocess.Popen([program, "-c", str(config)], stdin=subprocess.DEVNULL)  # noqa: S603 - from PATH
 
         def stop_with_input() -> None:
-            sys.stdin.buffer.read()
+            # Unbuffered: a thread in the buffered reader would abort the interpreter when the broker ends first.
+            while os.read(0, 4096):
+                pass
             broker.terminate()
             try:
                 broker.wait(_STOP_TIMEOUT_S)

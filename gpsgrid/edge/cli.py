@@ -34,7 +34,7 @@ app = typer.Typer(
 
 NetworkFile = Annotated[Path, typer.Argument(help="network.toml", show_default=False)]
 BrokerUrl = Annotated[
-    str, typer.Option(help="mqtt:// or mqtts:// URL. Default: url in [mqtt] of network.toml, else this machine's.")
+    str, typer.Option(help="mqtt:// or mqtts:// URL. Default: the url in network.toml, else this machine's.")
 ]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log JSON lines instead of text.")]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]

@@ -9,6 +9,7 @@ from gpsgrid.config import NetworkConfig
 from gpsgrid.edge.settings import load_network
 from gpsgrid.engine import EngineConfig
 from gpsgrid.query import QueryPolicy
+from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, QUIET_HYPERPARAMETERS
 from replay.player import only_nearest
 from stations.antex import AntennaTable
 from stations.arrays import FloatArray
@@ -92,6 +93,8 @@ class Prepared:
             wait_ns=wait_ns,
             query_wait_ns=wait_ns + 200 * NS_PER_MS,
             query=QueryPolicy(resolution=self.config.grid_resolution),
+            # A lone base learns nothing; the prior of a quiet night serves it best, so it is compared at its best.
+            hyper=QUIET_HYPERPARAMETERS if len(self.config.network.stations) == 1 else DEFAULT_HYPERPARAMETERS,
         )
 
 

@@ -1,19 +1,27 @@
 """Files from disk: text whatever the compression, and the readers of ``stations`` applied to it."""
 
+import gzip
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import hatanaka
 
 from stations.antex import AntennaTable, read_antex
+from stations.coordinates import CoordinateTable, read_coordinates
 from stations.errors import GpsgridError, Reason
 from stations.navigation import GpsEphemeris
+from stations.rinex_clock import PreciseClocks, read_clocks
 from stations.rinex_nav import merge_ephemerides, read_navigation
-from stations.rinex_obs import RinexObservations, splice_observations
+from stations.rinex_obs import ALL_SYSTEMS, RinexObservations, splice_observations
+from stations.sinex import read_sinex
+from stations.solution_file import Solutions, read_solutions
+from stations.sp3 import PreciseOrbits, read_sp3
 
 _GLOB_CHARACTERS = "*?["
 _PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK\x03\x04")  # gzip, compress, bzip2, zip
 _HATANAKA = b"COMPACT RINEX"
+_HATANAKA_SUFFIX = re.compile(r"\.\d\dd")
 
 
 def read_text(path: str | Path, referred_by: str = "") -> str:
@@ -26,15 +34,24 @@ def read_text(path: str | Path, referred_by: str = "") -> str:
     Raises:
         GpsgridError: ``MISSING_FILE``, or ``BROKEN_FILE`` when the compression is damaged.
     """
+    # RINEX counts columns in bytes; in Latin-1 one byte is one character.
+    return read_data(path, referred_by).decode("latin-1")
+
+
+def read_data(path: str | Path, referred_by: str = "") -> bytes:
+    """Return the bytes of a file without its compression, as :func:`read_text` their characters.
+
+    Raises:
+        GpsgridError: As :func:`read_text`.
+    """
     data = read_bytes(Path(path), referred_by)
     try:
         if data.startswith(_PACKED) or _HATANAKA in data[:80]:
-            data = hatanaka.decompress(data)
+            return bytes(hatanaka.decompress(data))
     except Exception as error:  # zlib, zipfile and the RNXCMP programs have one exception family each
         message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
-    # RINEX counts columns in bytes; in Latin-1 one byte is one character.
-    return data.decode("latin-1")
+    return data
 
 
 def read_bytes(path: Path, referred_by: str = "") -> bytes:
@@ -51,6 +68,41 @@ def read_bytes(path: Path, referred_by: str = "") -> bytes:
     except OSError as error:
         message = f"file {path}{needed} cannot be read: {error.strerror}"
     raise GpsgridError(Reason.MISSING_FILE, message, file=str(path), referred_by=referred_by)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text, Hatanaka-compressed and gzipped as the suffix says.
+
+    ``.gz`` gzips; ``.crx`` and RINEX 2 names such as ``.21d`` are Hatanaka, alone or before ``.gz``.
+
+    Args:
+        path: The file; it is there completely or not at all.
+        text: What to write, in Latin-1.
+
+    Raises:
+        GpsgridError: ``BROKEN_FILE``, the text cannot be Hatanaka-compressed because it is no RINEX observation file,
+            or ``MISSING_FILE``, the folder does not exist or must not be written to.
+    """
+    path = Path(path)
+    data = text.encode("latin-1", "replace")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = bool(suffixes) and suffixes[-1] == ".gz"
+    inner = suffixes[-2:-1] if packed else suffixes[-1:]
+    if inner and (inner[0] == ".crx" or _HATANAKA_SUFFIX.fullmatch(inner[0])):
+        try:
+            data = bytes(hatanaka.rnx2crx(data))
+        except Exception as error:  # the RNXCMP programs have one exception family, and their own exit codes
+            message = f"{path}: cannot be Hatanaka-compressed ({error}); only RINEX observation files can"
+            raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
+    if packed:
+        data = gzip.compress(data, mtime=0)  # without the time, so that equal contents are equal bytes
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        message = f"file {path} cannot be written: {error.strerror}"
+        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
 
 
 def expand_paths(patterns: Iterable[str], folder: str | Path = ".", referred_by: str = "") -> list[Path]:
@@ -75,13 +127,20 @@ def expand_paths(patterns: Iterable[str], folder: str | Path = ".", referred_by:
     return found
 
 
-def load_observations(paths: Iterable[str | Path], referred_by: str = "") -> RinexObservations:
+def load_observations(
+    paths: Iterable[str | Path], referred_by: str = "", systems: str = ALL_SYSTEMS
+) -> RinexObservations:
     """Read the RINEX observation files of one station and join them in time order.
+
+    Args:
+        paths: The files.
+        referred_by: As in :func:`read_text`.
+        systems: Letters of the satellite systems that are wanted.
 
     Raises:
         GpsgridError: As :func:`read_text` and :func:`stations.rinex_obs.read_observations`.
     """
-    return splice_observations([(read_text(path, referred_by), str(path)) for path in paths])
+    return splice_observations([(read_data(path, referred_by), str(path)) for path in paths], systems)
 
 
 def load_navigation(paths: Iterable[str | Path], referred_by: str = "") -> list[GpsEphemeris]:
@@ -100,3 +159,43 @@ def load_antex(path: str | Path, referred_by: str = "") -> AntennaTable:
         GpsgridError: As :func:`read_text` and :func:`stations.antex.read_antex`.
     """
     return read_antex(read_text(path, referred_by), str(path))
+
+
+def load_orbits(path: str | Path, referred_by: str = "") -> PreciseOrbits:
+    """Read an SP3 file.
+
+    Raises:
+        GpsgridError: As :func:`read_text` and :func:`stations.sp3.read_sp3`.
+    """
+    return read_sp3(read_data(path, referred_by), str(path))
+
+
+def load_clocks(path: str | Path, referred_by: str = "") -> PreciseClocks:
+    """Read a RINEX clock file.
+
+    Raises:
+        GpsgridError: As :func:`read_text` and :func:`stations.rinex_clock.read_clocks`.
+    """
+    return read_clocks(read_data(path, referred_by), str(path))
+
+
+def load_coordinates(path: str | Path, referred_by: str = "") -> CoordinateTable:
+    """Read station coordinates: TOML if the file is called so, SINEX otherwise.
+
+    Raises:
+        GpsgridError: As :func:`read_text`, :func:`stations.sinex.read_sinex` and
+            :func:`stations.coordinates.read_coordinates`.
+    """
+    data = read_data(path, referred_by)
+    if Path(path).suffix.lower() == ".toml":
+        return read_coordinates(data.decode("utf-8", "replace"), str(path))
+    return read_sinex(data, str(path))
+
+
+def load_solutions(path: str | Path, referred_by: str = "") -> Solutions:
+    """Read positions in RTKLIB's format.
+
+    Raises:
+        GpsgridError: As :func:`read_text` and :func:`stations.solution_file.read_solutions`.
+    """
+    return read_solutions(read_data(path, referred_by), str(path))

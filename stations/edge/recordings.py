@@ -25,6 +25,7 @@ from stations.recorded import HIGHEST_ANTENNA_M, RecordedRover, Recording
 from stations.rinex_obs import RinexObservations
 
 _NO_ANTENNA = "NONE"
+_SYSTEMS = "G"  # what the engine solves so far; the readers know all systems
 
 
 def load_recording(
@@ -85,7 +86,7 @@ def load_station(network: Network, station: Station) -> RinexObservations:
         )
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, station=station.id)
     paths = expand_paths(station.observations, network.folder, who)
-    observations = load_observations(paths, who)
+    observations = load_observations(paths, who, _SYSTEMS)
     check_dual_frequency(observations, f"{', '.join(map(str, paths))} ({who})")
     return observations
 
@@ -128,7 +129,7 @@ def load_rover(
     """
     found = expand_paths(map(str, paths), referred_by="the rover")
     name = ", ".join(map(str, found))
-    observations = load_observations(found, "the rover")
+    observations = load_observations(found, "the rover", _SYSTEMS)
     check_dual_frequency(observations, name)
     if antenna is None:
         antenna = "" if observations.antenna.split()[:1] == [_NO_ANTENNA] else observations.antenna

@@ -1,105 +1,103 @@
-"""GPS broadcast ephemerides, message 1019, both directions: one table of fields in the order of the standard.
+"""GPS and QZSS broadcast ephemerides, messages 1019 and 1044, both directions."""
 
-The week of the message is that of its transmission (IS-GPS-200 20.3.3.3.1.1), modulo 1024. In the last two
-hours of a week the ephemeris belongs to the next week already; taking the week for that of the reference time
-puts it a week into the past.
-"""
-
-import math
-from typing import Any
-
-from stations.constants import NS_PER_S, SECONDS_PER_WEEK
-from stations.errors import GpsgridError, Reason
-from stations.gpstime import NS_PER_WEEK, from_week, nearest_week, to_week
 from stations.navigation import GpsEphemeris
+from stations.signals import Constellation, constellation_of
 from stations.wire.bits import BitReader, BitWriter
-
-GPS_PI = 3.1415926535898  # IS-GPS-200 table 20-IV; semicircles of the message are multiples of it
-_MESSAGE = 1019
-_WEEKS = 1024  # DF076 has ten bits
-_HOURS_S = 6 * 3600  # an ephemeris is in use at most this long before or after its reference time
-_TIME_S = 16  # DF081, DF093
-
-# Name, width, signed, scale, semicircles. "week", "toc" and "toe" are handled by hand, the rest are attributes.
-_FIELDS: tuple[tuple[str, int, bool, float, bool], ...] = (
-    ("satellite", 6, False, 1, False),  # DF009
-    ("week", 10, False, 1, False),  # DF076
-    ("ura_index", 4, False, 1, False),  # DF077
-    ("l2_code", 2, False, 1, False),  # DF078
-    ("idot_rad_s", 14, True, 2.0**-43, True),  # DF079
-    ("iode", 8, False, 1, False),  # DF071
-    ("toc", 16, False, 1, False),  # DF081
-    ("af2", 8, True, 2.0**-55, False),  # DF082
-    ("af1", 16, True, 2.0**-43, False),  # DF083
-    ("af0_s", 22, True, 2.0**-31, False),  # DF084
-    ("iodc", 10, False, 1, False),  # DF085
-    ("crs_m", 16, True, 2.0**-5, False),  # DF086
-    ("delta_n_rad_s", 16, True, 2.0**-43, True),  # DF087
-    ("m0_rad", 32, True, 2.0**-31, True),  # DF088
-    ("cuc_rad", 16, True, 2.0**-29, False),  # DF089
-    ("eccentricity", 32, False, 2.0**-33, False),  # DF090
-    ("cus_rad", 16, True, 2.0**-29, False),  # DF091
-    ("sqrt_a", 32, False, 2.0**-19, False),  # DF092
-    ("toe", 16, False, 1, False),  # DF093
-    ("cic_rad", 16, True, 2.0**-29, False),  # DF094
-    ("omega0_rad", 32, True, 2.0**-31, True),  # DF095
-    ("cis_rad", 16, True, 2.0**-29, False),  # DF096
-    ("i0_rad", 32, True, 2.0**-31, True),  # DF097
-    ("crc_m", 16, True, 2.0**-5, False),  # DF098
-    ("omega_rad", 32, True, 2.0**-31, True),  # DF099
-    ("omega_dot_rad_s", 24, True, 2.0**-43, True),  # DF100
-    ("tgd_s", 8, True, 2.0**-31, False),  # DF101
-    ("health", 6, False, 1, False),  # DF102
-    ("l2p_data_off", 1, False, 1, False),  # DF103
-    ("fit_interval_flag", 1, False, 1, False),  # DF137
+from stations.wire.ephemeris_fields import (
+    GPS_PI,
+    Field,
+    WeekScale,
+    decode_times,
+    encode_times,
+    read_fields,
+    scaled,
+    unscaled,
+    write_fields,
 )
-_FLAGS = ("l2p_data_off", "fit_interval_flag")
-_WHOLE_TURNS = ("m0_rad", "omega0_rad", "omega_rad")  # angles that may come in any turn
+
+_GPS, _QZSS = 1019, 1044
+_WEEKS = WeekScale(weeks=1024, week_zero=0, behind_gps_ns=0, unit_s=16)  # DF076, DF081, DF093; QZSS the same
+
+# RTCM 10403.3 table 3.5-21. "week", "toc" and "toe" are handled by hand, the rest are attributes.
+_FIELDS = (
+    Field("satellite", 6),  # DF009
+    Field("week", 10),  # DF076
+    Field("ura_index", 4),  # DF077
+    Field("l2_code", 2),  # DF078
+    Field("idot_rad_s", 14, 2.0**-43, "angle"),  # DF079
+    Field("iode", 8),  # DF071
+    Field("toc", 16),  # DF081
+    Field("af2", 8, 2.0**-55, "signed"),  # DF082
+    Field("af1", 16, 2.0**-43, "signed"),  # DF083
+    Field("af0_s", 22, 2.0**-31, "signed"),  # DF084
+    Field("iodc", 10),  # DF085
+    Field("crs_m", 16, 2.0**-5, "signed"),  # DF086
+    Field("delta_n_rad_s", 16, 2.0**-43, "angle"),  # DF087
+    Field("m0_rad", 32, 2.0**-31, "angle"),  # DF088
+    Field("cuc_rad", 16, 2.0**-29, "signed"),  # DF089
+    Field("eccentricity", 32, 2.0**-33),  # DF090
+    Field("cus_rad", 16, 2.0**-29, "signed"),  # DF091
+    Field("sqrt_a", 32, 2.0**-19),  # DF092
+    Field("toe", 16),  # DF093
+    Field("cic_rad", 16, 2.0**-29, "signed"),  # DF094
+    Field("omega0_rad", 32, 2.0**-31, "angle"),  # DF095
+    Field("cis_rad", 16, 2.0**-29, "signed"),  # DF096
+    Field("i0_rad", 32, 2.0**-31, "angle"),  # DF097
+    Field("crc_m", 16, 2.0**-5, "signed"),  # DF098
+    Field("omega_rad", 32, 2.0**-31, "angle"),  # DF099
+    Field("omega_dot_rad_s", 24, 2.0**-43, "angle"),  # DF100
+    Field("tgd_s", 8, 2.0**-31, "signed"),  # DF101
+    Field("health", 6),  # DF102
+    Field("l2p_data_off", 1),  # DF103
+    Field("fit_interval_flag", 1),  # DF137
+)
+_BY_NAME = {field.name: field for field in _FIELDS}
+# RTCM 10403.3 table 3.5-105: the same fields (DF429 to DF457) in another order, no L2 P flag, four bits of satellite.
+_QZSS_ORDER = (
+    "toc", "af2", "af1", "af0_s", "iode", "crs_m", "delta_n_rad_s", "m0_rad", "cuc_rad", "eccentricity",
+    "cus_rad", "sqrt_a", "toe", "cic_rad", "omega0_rad", "cis_rad", "i0_rad", "crc_m", "omega_rad",
+    "omega_dot_rad_s", "idot_rad_s", "l2_code", "week", "ura_index", "health", "tgd_s", "iodc",
+    "fit_interval_flag",
+)  # fmt: skip
+_QZSS_FIELDS = (Field("satellite", 4), *(_BY_NAME[name] for name in _QZSS_ORDER))
+TABLES = {_GPS: _FIELDS, _QZSS: _QZSS_FIELDS}
+__all__ = ["GPS_PI", "TABLES", "decode_ephemeris", "encode_ephemeris"]
 
 
 def decode_ephemeris(payload: bytes, near_ns: int) -> GpsEphemeris:
-    """Decode message 1019.
+    """Decode message 1019 or 1044.
 
     Args:
         payload: Complete payload of one frame.
         near_ns: Time of reception, ns of GPS time; within ten years it resolves the week.
 
     Returns:
-        The ephemeris. The wire does not say when it was transmitted: ``transmitted_ns`` is ``near_ns``, or the
-        end of the week of the message if that is earlier.
+        The ephemeris. The wire does not say when it was transmitted: ``transmitted_ns`` is ``near_ns``, kept inside
+        the week of the message.
 
     Raises:
         NeedMoreBits: The payload is too short.
         GpsgridError: ``MALFORMED``, satellite 0 or a time of week beyond the week.
 
     Source:
-        RTCM 10403.3 table 3.5-21; IS-GPS-200 20.3.3.3 and 20.3.3.4.
+        RTCM 10403.3 tables 3.5-21 and 3.5-105; IS-GPS-200 20.3.3.3 and 20.3.3.4; IS-QZSS-PNT 4.1.2.
     """
     reader = BitReader(payload)
-    reader.unsigned(12)
-    values: dict[str, Any] = {}
-    for name, width, is_signed, scale, semicircles in _FIELDS:
-        raw = reader.signed(width) if is_signed else reader.unsigned(width)
-        values[name] = raw if scale == 1 else raw * scale * (GPS_PI if semicircles else 1.0)
-    for name in _FLAGS:
-        values[name] = bool(values[name])
-    toe_s, toc_s, wire_week = values.pop("toe") * _TIME_S, values.pop("toc") * _TIME_S, values.pop("week")
-    if max(toe_s, toc_s) >= SECONDS_PER_WEEK or not values["satellite"]:
-        text = f"message 1019: satellite {values['satellite']}, toe {toe_s} s, toc {toc_s} s of the week are impossible"
-        raise GpsgridError(Reason.MALFORMED, text, number=_MESSAGE, toe_s=toe_s, toc_s=toc_s)
-    near_week = to_week(near_ns)[0]
-    week = near_week + (wire_week - near_week + _WEEKS // 2) % _WEEKS - _WEEKS // 2
-    toe_ns = _placed(week, toe_s * NS_PER_S, near_ns)
-    return GpsEphemeris(
-        toe_ns=toe_ns,
-        toc_ns=nearest_week(toc_s * NS_PER_S, toe_ns),
-        transmitted_ns=min(near_ns, from_week(week + 1, 0) - 1),
-        **values,
-    )
+    number = reader.unsigned(12)
+    table = TABLES[number]
+    raw = read_fields(reader, table)
+    values = scaled(table, raw) | decode_times(raw, _WEEKS, near_ns, number)
+    for name in ("week", "toe", "toc"):
+        del values[name]
+    values["l2p_data_off"] = bool(values.get("l2p_data_off", 1))  # fixed to 1 for QZSS (IS-QZSS-PNT 4.1.2.3)
+    values["fit_interval_flag"] = bool(values["fit_interval_flag"])
+    if number == _QZSS:
+        values["satellite"] += 100 * Constellation.QZSS
+    return GpsEphemeris(**values)
 
 
 def encode_ephemeris(ephemeris: GpsEphemeris) -> bytes:
-    """Encode message 1019; the inverse of :func:`decode_ephemeris`, to the bit.
+    """Encode message 1019, or 1044 for QZSS; the inverse of :func:`decode_ephemeris`, to the bit.
 
     Returns:
         Payload, without the frame.
@@ -108,38 +106,14 @@ def encode_ephemeris(ephemeris: GpsEphemeris) -> bytes:
         ValueError: A value does not fit its field.
 
     Source:
-        RTCM 10403.3 table 3.5-21.
+        RTCM 10403.3 tables 3.5-21 and 3.5-105.
     """
-    # A transmission time far from the reference time is made up; the week of the reference time is better.
-    known = abs(ephemeris.transmitted_ns - ephemeris.toe_ns) <= NS_PER_WEEK // 2
-    week = to_week(ephemeris.transmitted_ns if known else ephemeris.toe_ns)[0]
-    by_hand = {
-        "week": week % _WEEKS,
-        "toc": to_week(ephemeris.toc_ns)[1] // (_TIME_S * NS_PER_S),
-        "toe": to_week(ephemeris.toe_ns)[1] // (_TIME_S * NS_PER_S),
-    }
+    number = _QZSS if constellation_of(ephemeris.satellite) is Constellation.QZSS else _GPS
+    table = TABLES[number]
+    raw = unscaled(table[1:], vars(ephemeris), number)
+    raw |= encode_times(ephemeris.toe_ns, ephemeris.toc_ns, ephemeris.transmitted_ns, _WEEKS)
+    offset = 100 * Constellation.QZSS if number == _QZSS else 0
     writer = BitWriter()
-    writer.unsigned(_MESSAGE, 12)
-    for name, width, is_signed, scale, semicircles in _FIELDS:
-        value = by_hand[name] if name in by_hand else getattr(ephemeris, name)
-        if scale != 1 and not math.isfinite(value):
-            message = f"{name} = {value}: an ephemeris has finite values only"
-            raise ValueError(message)
-        raw = int(value) if scale == 1 else round(value / scale / (GPS_PI if semicircles else 1.0))
-        if name in _WHOLE_TURNS:
-            raw = (raw + (1 << (width - 1))) % (1 << width) - (1 << (width - 1))
-        try:
-            (writer.signed if is_signed else writer.unsigned)(raw, width)
-        except ValueError as error:
-            message = f"{name} = {value} does not fit into message 1019"
-            raise ValueError(message) from error
+    writer.unsigned(number, 12)
+    write_fields(writer, table, raw | {"satellite": ephemeris.satellite - offset})
     return writer.to_bytes()
-
-
-def _placed(week: int, nanos_of_week: int, near_ns: int) -> int:
-    # The week of transmission, or a neighbour if only that makes the ephemeris one that is in use now.
-    toe_ns: int = from_week(week, nanos_of_week)
-    for neighbour in (toe_ns + NS_PER_WEEK, toe_ns - NS_PER_WEEK):
-        if abs(neighbour - near_ns) < _HOURS_S * NS_PER_S:
-            return neighbour
-    return toe_ns

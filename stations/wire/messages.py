@@ -4,12 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stations.errors import GpsgridError, Reason
-from stations.navigation import GpsEphemeris
+from stations.glonass_channels import GlonassChannels
+from stations.navigation_kinds import Ephemeris
 from stations.wire.bits import NeedMoreBits
+from stations.wire.broadcast_ephemeris import EPHEMERIS_DECODERS
 from stations.wire.framing import message_number
-from stations.wire.gps_ephemeris import decode_ephemeris
+from stations.wire.legacy import decode_legacy
+from stations.wire.legacy_block import LegacyBlock
+from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.msm import MsmBlock, decode_msm
-from stations.wire.msm_fields import GROUPS, LAYOUTS
+from stations.wire.msm_fields import group_of
+from stations.wire.network_messages import NETWORK_DECODERS, NetworkMessage
+from stations.wire.service_messages import (
+    GlonassBiases,
+    StationText,
+    SystemParameters,
+    decode_biases,
+    decode_parameters,
+    decode_text,
+)
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition, decode_antenna, decode_position
 
 
@@ -24,7 +37,11 @@ class Ignored:
     number: int
 
 
-Message = MsmBlock | GpsEphemeris | ReferencePosition | AntennaDescriptor | Ignored
+# What is passed on as it is, and everything.
+Description = (
+    Ephemeris | ReferencePosition | AntennaDescriptor | SystemParameters | StationText | GlonassBiases | NetworkMessage
+)
+Message = MsmBlock | LegacyBlock | Description | Ignored
 _Decoder = Callable[[bytes, int], Message]
 
 
@@ -37,30 +54,36 @@ _DECODERS: dict[int, _Decoder] = {
     1006: _timeless(decode_position),
     1007: _timeless(decode_antenna),
     1008: _timeless(decode_antenna),
-    1019: decode_ephemeris,
     1033: _timeless(decode_antenna),
-    **{base + level: decode_msm for base in GROUPS.values() for level in LAYOUTS},
+    1013: _timeless(decode_parameters),
+    1029: _timeless(decode_text),
+    1230: _timeless(decode_biases),
+    **EPHEMERIS_DECODERS,
+    **NETWORK_DECODERS,
+    **dict.fromkeys(LEGACY_LAYOUTS, decode_legacy),
 }
 
 
-def decode_message(payload: bytes, near_ns: int) -> Message:
+def decode_message(payload: bytes, near_ns: int, channels: GlonassChannels | None = None) -> Message:
     """Decode the payload of one frame.
 
     Args:
         payload: Complete payload.
         near_ns: Time of reception, ns of GPS time; resolves the week.
+        channels: GLONASS channels for MSM that name none.
 
     Returns:
-        A value by kind of message, :class:`Ignored` for numbers we do not use (also MSM1 to MSM3).
+        A value by kind of message, :class:`Ignored` for numbers we do not use.
 
     Raises:
-        GpsgridError: ``MALFORMED`` for a message that is too short or contradicts itself,
-            ``UNSUPPORTED_SIGNAL`` for an MSM of a constellation that is not supported yet.
+        GpsgridError: ``MALFORMED`` for a message that is too short or contradicts itself.
 
     Source:
         RTCM 10403.3 section 3.5.
     """
     number = message_number(payload)
+    if group_of(number) is not None:
+        return decode_msm(payload, near_ns, channels)
     decode = _DECODERS.get(number)
     if decode is None:
         return Ignored(number)

@@ -1,38 +1,59 @@
-"""Multiple Signal Messages 4 to 7 between payloads and arrays, both directions.
+"""Multiple Signal Messages 1 to 7 of all systems between payloads and arrays, both directions.
 
 Here are the names, the checks and the errors; the work is done in ``msm_unpacking`` and ``msm_packing``,
-the layout stands in ``msm_fields``, and ``msm_slow`` does everything once more, plainly. A constellation is
-supported once its signals are in ``stations.signals``.
+the layout stands in ``msm_fields``, and ``msm_slow`` does everything once more, plainly.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
-from stations.arrays import BoolArray, FloatArray
-from stations.constants import NS_PER_MS
+from stations.arrays import FloatArray, IntArray
+from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
-from stations.gpstime import NS_PER_WEEK, nearest_week, to_week
+from stations.glonass_channels import GlonassChannels
 from stations.signals import SIGNALS, Constellation, satellite_name
 from stations.wire.framing import message_number
 from stations.wire.msm_block import UNKNOWN_FLAGS, MsmBlock, MsmFlags
 from stations.wire.msm_columns import HEADER_BITS, MASKS_END, OK, TOO_MANY_CELLS, TOO_SHORT, UNSORTED
-from stations.wire.msm_fields import FULL_LEVELS, GROUPS, LAYOUT_ROWS, MAX_CELLS, WAVELENGTHS_M, group_of
+from stations.wire.msm_fields import (
+    CARRIERS_HZ,
+    GROUPS,
+    LAYOUT_ROWS,
+    MAX_CELLS,
+    NO_CHANNELS,
+    SATELLITE_OFFSETS,
+)
 from stations.wire.msm_packing import encode_kernel
+from stations.wire.msm_pieces import carried, split_rows, split_slices
 from stations.wire.msm_unpacking import decode_kernel
+from stations.wire.system_time import msm_time_field, msm_time_ns
 
 __all__ = [
     "UNKNOWN_FLAGS",
     "MsmBlock",
     "MsmFlags",
+    "carried",
     "decode_msm",
+    "encode_block",
     "encode_msm",
     "encode_msm7",
     "more_follows",
     "split_rows",
+    "split_slices",
 ]
 
 STATION_NUMBERS = 4096  # DF003 has twelve bits
 _MORE_BIT = 54
+_CHOOSE: IntArray = np.empty((3, 0), dtype=np.int64)
+_OFFSETS = {system: (SATELLITE_OFFSETS[system], 100 * int(system)) for system in Constellation}
+# By message number, because looking up an enumeration costs as much as unpacking a satellite.
+_KINDS = {
+    base + level: (system, layout, CARRIERS_HZ[system], _OFFSETS[system])
+    for system, base in GROUPS.items()
+    for level, layout in LAYOUT_ROWS.items()
+}
 
 
 def more_follows(payload: bytes) -> bool:
@@ -46,52 +67,82 @@ def more_follows(payload: bytes) -> bool:
     return bool(payload[_MORE_BIT // 8] >> (7 - _MORE_BIT % 8) & 1)
 
 
-def decode_msm(payload: bytes, near_ns: int) -> MsmBlock:
-    """Decode MSM4, 5, 6 or 7.
+def decode_msm(payload: bytes, near_ns: int, channels: GlonassChannels | None = None) -> MsmBlock:
+    """Decode MSM1 to MSM7 of any system.
 
     Args:
         payload: Complete payload of one frame.
         near_ns: Any time within half a week of the observations, ns of GPS time.
+        channels: GLONASS channels for messages that name none; without, their phases stay in metres.
 
     Returns:
-        Header and rows. Cells of unlisted signals are counted in ``skipped``.
+        Header and rows. Cells of unlisted signals are counted in ``skipped``. Ranges of MSM1 to MSM3 lack
+        their whole milliseconds: see :class:`MsmBlock`.
 
     Raises:
-        GpsgridError: ``UNSUPPORTED_SIGNAL`` for a constellation or level we do not decode, ``MALFORMED``
-            for a payload that is too short or contradicts itself.
+        GpsgridError: ``UNSUPPORTED_SIGNAL`` for a message that is no MSM, ``MALFORMED`` for a payload that
+            is too short or contradicts itself.
 
     Source:
-        RTCM 10403.3 section 3.5.16; DF002-DF004, DF393-DF420.
+        RTCM 10403.3 section 3.5.16; DF002-DF004, DF034, DF393-DF420, DF427.
     """
     number = message_number(payload)
-    constellation, level = _supported(number)
-    status, header, integers, floats, half_cycle = decode_kernel(
-        np.frombuffer(payload, dtype=np.uint8), LAYOUT_ROWS[level], WAVELENGTHS_M[constellation]
+    kind = _KINDS.get(number)
+    if kind is None:
+        text = f"message {number} is no MSM"
+        raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
+    constellation, layout, carriers_hz, offsets = kind
+    header, half_cycle = np.empty(11, dtype=np.int64), np.empty(MAX_CELLS, dtype=np.bool_)
+    integers, floats = np.empty((6, MAX_CELLS), dtype=np.int64), np.empty((7, MAX_CELLS))
+    count = decode_kernel(
+        np.frombuffer(payload, dtype=np.uint8),
+        layout,
+        carriers_hz,
+        NO_CHANNELS if channels is None else channels.by_slot,
+        offsets,
+        header,
+        integers,
+        floats,
+        half_cycle,
     )
-    if status == TOO_SHORT:
+    if count == TOO_SHORT:
         raise _too_short(number, payload, MASKS_END)
-    if status == TOO_MANY_CELLS:
+    if count == TOO_MANY_CELLS:
         text = f"message {number}: the cell mask would have more than {MAX_CELLS} bits"
         raise GpsgridError(Reason.MALFORMED, text, number=number)
-    _, station_number, time, more, iods, reserved, steering, external, free, interval, skipped = header.tolist()
-    offset = 100 * constellation
+    _, station_number, time, more, *flags, skipped = header.tolist()
+    satellite, signal, lock_ms = integers[:3, :count]
+    code_m, phase_m, phase_cyc, rate_m_s, doppler_hz, cn0_dbhz, frequency_hz = floats[:, :count]
+    sent = StationEpoch(
+        msm_time_ns(number, constellation, time, near_ns),
+        satellite,
+        signal,
+        code_m,
+        phase_cyc,
+        cn0_dbhz,
+        lock_ms,
+        half_cycle[:count],
+        doppler_hz,
+        frequency_hz,
+    )
     return MsmBlock(
         number,
         station_number,
-        _epoch_ns(number, time, near_ns),
-        bool(more),
+        more == 1,
         constellation,
-        MsmFlags(iods, steering, external, bool(free), interval, reserved),
-        integers[0] + offset,
-        integers[1] + offset,
-        floats[0],
-        floats[1],
-        floats[2],
-        floats[3],
-        integers[2],
-        half_cycle,
+        _flags(*flags),
+        sent,
+        phase_m,
+        rate_m_s,
+        integers[3:, :count],
         skipped,
     )
+
+
+@lru_cache(maxsize=256)
+def _flags(iods: int, reserved: int, steering: int, external: int, free: int, interval: int) -> MsmFlags:
+    # A receiver says the same in every message.
+    return MsmFlags(iods, steering, external, free == 1, interval, reserved)
 
 
 def encode_msm(
@@ -102,19 +153,22 @@ def encode_msm(
     level: int = 7,
     range_rate_m_s: FloatArray | None = None,
     flags: MsmFlags = UNKNOWN_FLAGS,
+    constellation: Constellation | None = None,
 ) -> bytes:
-    """Encode the rows of one constellation as MSM4, 5, 6 or 7.
+    """Encode the rows of one constellation as MSM1 to MSM7.
 
     A phase is only representable within about 1 km of the code: see :class:`PhaseAligner`. Values that do
-    not fit are sent as invalid, never clipped or wrapped. The lock time sent claims no more than ``lock_ms``.
+    not fit are sent as invalid, never clipped or wrapped; so are GLONASS phases without a frequency. The lock
+    time sent claims no more than ``lock_ms``.
 
     Args:
         station_number: Reference station number, 0-4095.
-        epoch: Rows of one constellation, no more than fit (:func:`split_rows`); its time a whole millisecond.
+        epoch: Rows of one constellation, no more than fit (:func:`split_slices`); its time a whole millisecond.
         more: Another MSM of the same station and time follows.
-        level: 4 to 7.
-        range_rate_m_s: Phase range rates for MSM5 and MSM7, shape ``(row,)``; ``None`` sends them as invalid.
+        level: 1 to 7.
+        range_rate_m_s: Phase range rates for MSM5 and MSM7, shape ``(row,)``; ``None`` takes ``doppler_hz``.
         flags: The rest of the header.
+        constellation: System of an epoch without rows, which has none of its own; GPS by default.
 
     Returns:
         Payload, without the frame.
@@ -123,22 +177,51 @@ def encode_msm(
         ValueError: The arguments break one of the rules above.
 
     Source:
-        RTCM 10403.3 section 3.5.16; DF002-DF004, DF393-DF420.
+        RTCM 10403.3 section 3.5.16; DF002-DF004, DF034, DF393-DF420, DF427.
     """
-    constellation = _constellation_of(epoch)
+    if len(epoch) or constellation is None:
+        constellation = _constellation_of(epoch)
     if not 0 <= station_number < STATION_NUMBERS:
         message = f"station number {station_number}: expected 0 to {STATION_NUMBERS - 1}"
         raise ValueError(message)
-    if level not in FULL_LEVELS:
-        message = f"MSM{level}: only levels {FULL_LEVELS} carry full ranges"
+    if level not in LAYOUT_ROWS:
+        message = f"MSM{level}: there are levels 1 to 7"
         raise ValueError(message)
+    wavelength_m = SPEED_OF_LIGHT_M_S / epoch.frequency_hz
     if range_rate_m_s is None:
-        range_rate_m_s = np.full(len(epoch), np.nan)
+        range_rate_m_s = -epoch.doppler_hz * wavelength_m
+    fields = (GROUPS[constellation] + level, station_number, msm_time_field(constellation, epoch.time_ns), int(more))
+    ranges = (epoch.phase_cyc * wavelength_m, range_rate_m_s)
+    return _packed(constellation, level, (fields, flags), epoch, ranges, _CHOOSE)
+
+
+def encode_block(block: MsmBlock) -> bytes:
+    """Encode a decoded message again, with the rough values and reserved bits that it had.
+
+    Returns:
+        The same payload, bit for bit, if nothing was left out in decoding, no satellite was without cells and no
+        field held a reserved value.
+    """
+    level = block.number - GROUPS[block.constellation]
+    time_field = msm_time_field(block.constellation, block.epoch_ns)
+    fields = (block.number, block.station_number, time_field, int(block.more))
+    ranges = (block.phase_range_m, block.range_rate_m_s)
+    return _packed(block.constellation, level, (fields, block.flags), block.sent, ranges, block.rough)
+
+
+def _packed(
+    constellation: Constellation,
+    level: int,
+    head: tuple[tuple[int, int, int, int], MsmFlags],
+    epoch: StationEpoch,
+    ranges: tuple[FloatArray, FloatArray],
+    rough: IntArray,
+) -> bytes:
+    # Phases are given in metres, beside the rows, because they may be known there only.
+    fields, flags = head
+    phase_range_m, range_rate_m_s = ranges
     header = (
-        GROUPS[constellation] + level,
-        station_number,
-        _time_field(epoch.time_ns),
-        int(more),
+        *fields,
         flags.iods,
         flags.reserved,
         flags.clock_steering,
@@ -146,19 +229,21 @@ def encode_msm(
         int(flags.divergence_free),
         flags.smoothing_interval,
     )
-    offset = 100 * constellation
     status, data = encode_kernel(
         np.array(header, dtype=np.int64),
         LAYOUT_ROWS[level],
-        WAVELENGTHS_M[constellation],
-        epoch.satellite - offset,
-        epoch.signal - offset,
+        CARRIERS_HZ[constellation],
+        _OFFSETS[constellation],
+        epoch.satellite,
+        epoch.signal,
         epoch.pseudorange_m,
-        epoch.phase_cyc,
+        phase_range_m,
+        epoch.frequency_hz,
         range_rate_m_s,
         epoch.cn0_dbhz,
         epoch.lock_ms,
         epoch.half_cycle,
+        rough,
     )
     if status != OK:
         raise ValueError(_refusal(status, epoch))
@@ -177,38 +262,6 @@ def encode_msm7(
     return encode_msm(station_number, epoch, more=more, range_rate_m_s=range_rate_m_s, flags=flags)
 
 
-def split_rows(epoch: StationEpoch) -> list[BoolArray]:
-    """Return masks, shape ``(row,)``, that cut an epoch into pieces that fit into one MSM each.
-
-    A piece holds whole satellites of one constellation and at most 64 satellite-signal pairs. An epoch without
-    rows has no pieces.
-    """
-    pieces: list[BoolArray] = []
-    for system in np.unique(epoch.satellite // 100):
-        rows = np.flatnonzero(epoch.satellite // 100 == system)
-        # All signals of the system count, so that pieces do not depend on who carries which signal.
-        satellites_each = MAX_CELLS // len(np.unique(epoch.signal[rows]))
-        satellites = np.unique(epoch.satellite[rows])
-        pieces.extend(
-            np.isin(epoch.satellite, satellites[first : first + satellites_each])
-            for first in range(0, len(satellites), satellites_each)
-        )
-    return pieces
-
-
-def _supported(number: int) -> tuple[Constellation, int]:
-    group = group_of(number)
-    if group is None:
-        text = f"message {number} is no MSM"
-        raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
-    constellation, level = group
-    if constellation not in WAVELENGTHS_M or level not in LAYOUT_ROWS:
-        supported = ", ".join(system.name for system in WAVELENGTHS_M)
-        text = f"message {number}: {constellation.name} MSM{level}; supported are MSM4 to MSM7 of {supported}"
-        raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
-    return constellation, level
-
-
 def _too_short(number: int, payload: bytes, least_bits: int) -> GpsgridError:
     text = (
         f"message {number}: {len(payload)} bytes are too short for its masks and cells; "
@@ -217,33 +270,14 @@ def _too_short(number: int, payload: bytes, least_bits: int) -> GpsgridError:
     return GpsgridError(Reason.MALFORMED, text, number=number, length=len(payload))
 
 
-def _epoch_ns(number: int, time: int, near_ns: int) -> int:
-    # DF004 is milliseconds of the GPS week; other systems need their own line here.
-    nanos = time * NS_PER_MS
-    if nanos >= NS_PER_WEEK:
-        text = f"message {number}: time of week {time} ms is not below {NS_PER_WEEK // NS_PER_MS}"
-        raise GpsgridError(Reason.MALFORMED, text, number=number, time_ms=time)
-    return nearest_week(nanos, near_ns)
-
-
-def _time_field(time_ns: int) -> int:
-    millis, rest = divmod(to_week(time_ns)[1], NS_PER_MS)
-    if rest:
-        message = f"time tag {time_ns} ns: RTCM carries whole milliseconds only"
-        raise ValueError(message)
-    return millis
-
-
 def _constellation_of(epoch: StationEpoch) -> Constellation:
     if not len(epoch):
         return Constellation.GPS
     # Rows are sorted, so the first and the last satellite tell; the kernel refuses rows that are not.
     systems = {int(epoch.satellite[0]) // 100, int(epoch.satellite[-1]) // 100}
-    if len(systems) > 1 or not systems <= WAVELENGTHS_M.keys():
+    if len(systems) > 1 or not systems <= GROUPS.keys():
         names = ", ".join(sorted(satellite_name(100 * system)[0] for system in systems))
-        message = (
-            f"rows of systems {names}: a message carries one of {', '.join(known.name for known in WAVELENGTHS_M)}"
-        )
+        message = f"rows of systems {names}: a message carries one system of {', '.join(one.name for one in GROUPS)}"
         raise ValueError(message)
     return Constellation(systems.pop())
 
@@ -256,6 +290,9 @@ def _refusal(status: int, epoch: StationEpoch) -> str:
     unknown = [
         f"{satellite_name(satellite)} signal {signal}"
         for satellite, signal in zip(epoch.satellite.tolist(), epoch.signal.tolist(), strict=True)
-        if signal not in SIGNALS or satellite // 100 != signal // 100 or not 1 <= satellite % 100 <= 64
+        if signal not in SIGNALS
+        or SIGNALS[signal].msm_number is None
+        or satellite // 100 != signal // 100
+        or not 1 <= satellite - SATELLITE_OFFSETS[Constellation(satellite // 100)] <= 64
     ]
     return f"rows outside the tables of RTCM MSM: {', '.join(unknown[:5])}"

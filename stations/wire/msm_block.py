@@ -1,11 +1,14 @@
 """A decoded Multiple Signal Message as a value: its header and its rows as columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stations.arrays import BoolArray, FloatArray, IntArray
+import numpy as np
+
+from stations.arrays import FloatArray, IntArray
+from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.epoch import StationEpoch
 from stations.signals import Constellation
-from stations.wire.msm_fields import WAVELENGTHS_M
+from stations.wire.msm_fields import CHANNEL_OFFSET, FULL_LEVELS, HIGHEST_CHANNEL_FIELD, RANGE_MS_M, group_of
 
 
 @dataclass(frozen=True)
@@ -34,56 +37,109 @@ UNKNOWN_FLAGS = MsmFlags()
 
 @dataclass(frozen=True)
 class MsmBlock:
-    """One decoded MSM: header and rows; the columns are those of :class:`StationEpoch` and the range rate.
+    """One decoded MSM: header, rows, and what stands behind the rows.
+
+    MSM1 to MSM3 leave out the whole milliseconds of a satellite's range: its codes and phases are then known up
+    to the same multiple of 299.8 km, and become observations in :meth:`epoch` with an approximate range.
 
     Attributes:
         number: Message number.
         station_number: Reference station number DF003, 0-4095.
-        epoch_ns: Time tag, ns of GPS time.
         more: Another MSM of the same station and time follows (DF393).
         constellation: Satellite system of all rows.
         flags: The rest of the header.
-        satellite: Satellite integers, shape ``(row,)``, sorted.
-        signal: Signal integers, shape ``(row,)``, sorted within a satellite.
-        pseudorange_m: Metres, NaN where invalid, shape ``(row,)``.
-        phase_cyc: Cycles, RINEX sign, NaN where invalid, shape ``(row,)``.
+        sent: The rows as they were sent, also where whole milliseconds are missing; sorted.
+        phase_range_m: Phase as a range in metres, NaN where invalid, shape ``(row,)``; known also where the
+            frequency, and with it the phase in cycles, is not.
         range_rate_m_s: Phase range rate, positive for growing ranges, NaN where absent, shape ``(row,)``.
-        cn0_dbhz: NaN where unknown, shape ``(row,)``.
-        lock_ms: Least time without a slip that the lock time indicator stands for, shape ``(row,)``.
-        half_cycle: DF420, shape ``(row,)``.
+        rough: Rough range in 2^-10 ms or -1, rough rate in m/s, extended satellite information, as sent with the
+            satellite of the row, shape ``(3, row)``.
         skipped: Cells left out because their signal is not in ``stations.signals``.
     """
 
     number: int
     station_number: int
-    epoch_ns: int
     more: bool
     constellation: Constellation
     flags: MsmFlags
-    satellite: IntArray
-    signal: IntArray
-    pseudorange_m: FloatArray
-    phase_cyc: FloatArray
+    sent: StationEpoch
+    phase_range_m: FloatArray
     range_rate_m_s: FloatArray
-    cn0_dbhz: FloatArray
-    lock_ms: IntArray
-    half_cycle: BoolArray
+    rough: IntArray
     skipped: int
 
-    def epoch(self) -> StationEpoch:
-        """Return the rows as an epoch of their own."""
-        return StationEpoch(
-            self.epoch_ns,
-            self.satellite,
-            self.signal,
-            self.pseudorange_m,
-            self.phase_cyc,
-            self.cn0_dbhz,
-            self.lock_ms,
-            self.half_cycle,
-        )
+    @property
+    def epoch_ns(self) -> int:
+        """Time tag, ns of GPS time."""
+        return self.sent.time_ns
+
+    @property
+    def satellite(self) -> IntArray:
+        """Satellite integers, shape ``(row,)``, sorted."""
+        return self.sent.satellite
+
+    @property
+    def signal(self) -> IntArray:
+        """Signal integers, shape ``(row,)``, sorted within a satellite."""
+        return self.sent.signal
+
+    @property
+    def pseudorange_m(self) -> FloatArray:
+        """Metres, NaN where invalid, shape ``(row,)``."""
+        return self.sent.pseudorange_m
+
+    @property
+    def phase_cyc(self) -> FloatArray:
+        """Cycles, RINEX sign, NaN where invalid or the frequency is unknown, shape ``(row,)``."""
+        return self.sent.phase_cyc
 
     @property
     def doppler_hz(self) -> FloatArray:
-        """Doppler shift, Hz, RINEX sign (positive for approaching satellites), shape ``(row,)``."""
-        return -self.range_rate_m_s / WAVELENGTHS_M[self.constellation][self.signal % 100]
+        """Doppler shift, RINEX sign, NaN where absent or the frequency is unknown, shape ``(row,)``."""
+        return self.sent.doppler_hz
+
+    @property
+    def frequency_hz(self) -> FloatArray:
+        """Carrier frequency, NaN for GLONASS satellites of unknown channel, shape ``(row,)``."""
+        return self.sent.frequency_hz
+
+    @property
+    def full_ranges(self) -> bool:
+        """Whether the message has whole milliseconds: MSM4 to MSM7."""
+        group = group_of(self.number)
+        return group is not None and group[1] in FULL_LEVELS
+
+    @property
+    def channel(self) -> FloatArray:
+        """GLONASS channels named in the message (DF419), NaN for none, shape ``(row,)``."""
+        group = group_of(self.number)
+        if self.constellation is not Constellation.GLONASS or group is None or group[1] not in {5, 7}:
+            return np.full(len(self.sent), np.nan)
+        field = self.rough[2]
+        return np.where(field <= HIGHEST_CHANNEL_FIELD, field - float(CHANNEL_OFFSET), np.nan)
+
+    def at(self, epoch_ns: int) -> "MsmBlock":
+        """Return the same message with another time tag."""
+        return replace(self, sent=replace(self.sent, time_ns=epoch_ns))
+
+    def epoch(self, near_m: FloatArray | None = None) -> StationEpoch:
+        """Return the rows as an epoch of their own.
+
+        Args:
+            near_m: For messages without whole milliseconds: ranges that are right within 100 km, NaN where nothing
+                is known, shape ``(row,)``.
+
+        Returns:
+            All rows; those of MSM1 to MSM3 without an approximate range have neither code nor phase.
+        """
+        if self.full_ranges:
+            return self.sent
+        modulo_m = self.rough[0] * (RANGE_MS_M / 1024)
+        near_m = np.full(len(self.sent), np.nan) if near_m is None else near_m
+        whole_m = np.round((near_m - modulo_m) / RANGE_MS_M) * RANGE_MS_M
+        phase_range_m = self.phase_range_m + whole_m
+        return replace(
+            self.sent,
+            pseudorange_m=self.sent.pseudorange_m + whole_m,
+            phase_cyc=phase_range_m * (self.sent.frequency_hz / SPEED_OF_LIGHT_M_S),
+        )

@@ -1,7 +1,7 @@
 """The layout of Multiple Signal Messages as tables: message groups, widths, resolutions, lock times.
 
-Another constellation is one more line in ``GROUPS`` once its signals are in ``stations.signals``; the
-kernels know only what stands here.
+Rule: a constellation differs from another only in what stands here and in ``system_time``; the kernels know
+neither names nor systems.
 """
 
 from dataclasses import dataclass
@@ -34,6 +34,13 @@ GROUPS: dict[Constellation, int] = {
 }
 FULL_LEVELS = (4, 5, 6, 7)  # levels that carry full ranges; 1 to 3 leave the whole milliseconds out
 
+# Satellite integer less MSM satellite number: 1 is G01, S20 (PRN 120), J01 (PRN 193); RTCM 10403.3 tables 3.5-90,
+# 3.5-95, 3.5-98, 3.5-101, 3.5-104 and 3.5-107.
+SATELLITE_OFFSETS: dict[Constellation, int] = {
+    constellation: 100 * constellation + (19 if constellation is Constellation.SBAS else 0)
+    for constellation in Constellation
+}
+
 
 @dataclass(frozen=True)
 class MsmLayout:
@@ -47,6 +54,7 @@ class MsmLayout:
         lock: DF402 or DF407.
         cn0: DF403 or DF408; ``cn0_exponent``: its unit is ``2**-exponent`` dB-Hz.
         fine_rate: DF404.
+        whole: DF397; half: DF420.
     """
 
     extended: int
@@ -59,19 +67,21 @@ class MsmLayout:
     cn0: int
     cn0_exponent: int
     fine_rate: int
+    whole: int = 8
+    half: int = 1
 
     @property
     def satellite_bits(self) -> int:
         """Bits of one satellite in the satellite data."""
-        return 8 + self.extended + ROUGH_BITS + self.rough_rate
+        return self.whole + self.extended + ROUGH_BITS + self.rough_rate
 
     @property
     def cell_bits(self) -> int:
-        """Bits of one cell in the signal data; the one is the half-cycle ambiguity indicator DF420."""
-        return self.code + self.phase + self.lock + 1 + self.cn0 + self.fine_rate
+        """Bits of one cell in the signal data."""
+        return self.code + self.phase + self.lock + self.half + self.cn0 + self.fine_rate
 
     def as_row(self) -> IntArray:
-        """Return the attributes in order, shape ``(10,)``, for the kernels."""
+        """Return the attributes in order, shape ``(12,)``, for the kernels."""
         return np.array(
             [
                 self.extended,
@@ -84,6 +94,8 @@ class MsmLayout:
                 self.cn0,
                 self.cn0_exponent,
                 self.fine_rate,
+                self.whole,
+                self.half,
             ],
             dtype=np.int64,
         )
@@ -91,6 +103,9 @@ class MsmLayout:
 
 # RTCM 10403.3 tables 3.5-78 to 3.5-87.
 LAYOUTS: dict[int, MsmLayout] = {
+    1: MsmLayout(0, 0, 15, 24, 0, 29, 0, 0, 0, 0, whole=0, half=0),
+    2: MsmLayout(0, 0, 0, 24, 22, 29, 4, 0, 0, 0, whole=0),
+    3: MsmLayout(0, 0, 15, 24, 22, 29, 4, 0, 0, 0, whole=0),
     4: MsmLayout(0, 0, 15, 24, 22, 29, 4, 6, 0, 0),
     5: MsmLayout(4, 14, 15, 24, 22, 29, 4, 6, 0, 15),
     6: MsmLayout(0, 0, 20, 29, 24, 31, 10, 10, 4, 0),
@@ -107,27 +122,33 @@ def group_of(number: int) -> tuple[Constellation, int] | None:
     return _GROUP_OF.get(number)
 
 
-def _wavelengths(constellation: Constellation) -> FloatArray:
-    table = np.full(SIGNAL_BITS + 1, np.nan)
+def _carriers(constellation: Constellation) -> FloatArray:
+    table = np.full((2, SIGNAL_BITS + 1), np.nan)
     for signal in SIGNALS.values():
-        if signal.constellation == constellation:
-            table[signal.number % 100] = signal.wavelength_m
+        if signal.constellation == constellation and signal.msm_number is not None:
+            table[:, signal.msm_number] = signal.base_hz, signal.channel_step_hz
     return table
 
 
-# Metres by MSM signal number 1 to 32, NaN for signals that are not in ``stations.signals``; shape (33,).
-# A constellation without an entry is not supported yet.
-WAVELENGTHS_M: dict[Constellation, FloatArray] = {
-    constellation: _wavelengths(constellation)
-    for constellation in {signal.constellation for signal in SIGNALS.values()}
+# By MSM signal number 1 to 32: carrier frequency and channel step in Hz, NaN for signals that are not in
+# ``stations.signals``; shape (2, 33).
+CARRIERS_HZ: dict[Constellation, FloatArray] = {
+    constellation: _carriers(constellation) for constellation in Constellation
 }
+
+# DF419, the extended information of GLONASS satellites in MSM5 and MSM7: channel + 7, 15 for unknown.
+CHANNEL_OFFSET = 7
+HIGHEST_CHANNEL_FIELD = 13
+UNKNOWN_CHANNEL_FIELD = 15
+# By satellite number 0 to 64: the channels of a system of which nobody has told any; shape (65,).
+NO_CHANNELS: FloatArray = np.full(SATELLITE_BITS + 1, np.nan)
 
 
 def lock_ms_of(indicator: int, width: int) -> int:
     """Return the least lock time in milliseconds that an indicator stands for.
 
     Args:
-        indicator: DF402 (``width`` 4) or DF407 (``width`` 10).
+        indicator: DF402 (``width`` 4) or DF407 (``width`` 10); MSM1 has none (``width`` and indicator 0).
         width: Width of the field in bits.
 
     Returns:
@@ -136,7 +157,7 @@ def lock_ms_of(indicator: int, width: int) -> int:
     Source:
         RTCM 10403.3 tables 3.5-74 (DF402) and 3.5-75 (DF407).
     """
-    if width == 4:
+    if width <= 4:
         return 32 << (indicator - 1) if indicator > 0 else 0
     if indicator < 64:
         return indicator
@@ -151,7 +172,7 @@ def lock_indicator_of(lock_ms: int, width: int) -> int:
 
     Args:
         lock_ms: Milliseconds without a slip; negative counts as 0.
-        width: 4 for DF402, 10 for DF407.
+        width: 4 for DF402, 10 for DF407, 0 for none.
     """
-    last = 15 if width == 4 else 704
+    last = {0: 0, 4: 15}.get(width, 704)
     return max(indicator for indicator in range(last + 1) if lock_ms_of(indicator, width) <= max(lock_ms, 0))

@@ -1,7 +1,8 @@
 """Multiple Signal Messages the slow and obvious way: the truth that the kernels are compared with, for ever.
 
 Nothing but tests calls this. It reads the message field by field as the standard prints it, with
-:class:`BitReader`, and works in exact fractions where the kernels use floats and shifts.
+:class:`BitReader`, and works in exact fractions where the kernels use floats and shifts. Phases are ranges in
+metres here, so that carriers do not matter.
 """
 
 import math
@@ -16,8 +17,9 @@ HEADER = (12, 12, 30, 1, 3, 7, 2, 2, 1, 3)
 _RANGE_MS_M = Fraction(SPEED_OF_LIGHT_M_S) / 1000
 _INVALID = -8192  # DF399, and impossible as a rough range
 
-# Satellite, signal, pseudorange m, phase range m, range rate m/s, C/N0 dB-Hz, lock time ms, half cycle.
-Cell = tuple[int, int, float, float, float, float, int, bool]
+# Satellite, signal, pseudorange m, phase range m, range rate m/s, C/N0 dB-Hz, lock time ms, half cycle, extended
+# satellite information.
+Cell = tuple[int, int, float, float, float, float, int, bool, int]
 
 
 def decode_slow(payload: bytes, level: int) -> tuple[tuple[int, ...], list[Cell]]:
@@ -25,7 +27,7 @@ def decode_slow(payload: bytes, level: int) -> tuple[tuple[int, ...], list[Cell]
 
     Args:
         payload: Complete payload.
-        level: 4 to 7.
+        level: 1 to 7.
 
     Raises:
         NeedMoreBits: The payload is too short.
@@ -41,16 +43,15 @@ def decode_slow(payload: bytes, level: int) -> tuple[tuple[int, ...], list[Cell]
         raise ValueError(message)
     cells = [(satellite, signal) for satellite in satellites for signal in signals if reader.flag()]
 
-    whole_ms = [reader.unsigned(8) for _ in satellites]
-    for _ in satellites:
-        reader.unsigned(layout.extended)
+    whole_ms = [reader.unsigned(layout.whole) for _ in satellites]
+    extended = [reader.unsigned(layout.extended) for _ in satellites]
     modulo = [reader.unsigned(10) for _ in satellites]
     rough_rate = [reader.signed(14) if layout.rough_rate else -8192 for _ in satellites]
 
-    code = [reader.signed(layout.code) for _ in cells]
-    phase = [reader.signed(layout.phase) for _ in cells]
+    code = [reader.signed(layout.code) if layout.code else 0 for _ in cells]
+    phase = [reader.signed(layout.phase) if layout.phase else 0 for _ in cells]
     lock = [reader.unsigned(layout.lock) for _ in cells]
-    half = [reader.flag() for _ in cells]
+    half = [bool(reader.unsigned(layout.half)) for _ in cells]
     cn0 = [reader.unsigned(layout.cn0) for _ in cells]
     fine_rate = [reader.signed(15) if layout.fine_rate else -16384 for _ in cells]
 
@@ -69,6 +70,7 @@ def decode_slow(payload: bytes, level: int) -> tuple[tuple[int, ...], list[Cell]
                 cn0[index] / 2**layout.cn0_exponent if cn0[index] else math.nan,
                 lock_ms_of(lock[index], layout.lock),
                 half[index],
+                extended[i],
             )
         )
     return header, rows
@@ -80,7 +82,7 @@ def encode_slow(header: tuple[int, ...], cells: list[Cell], level: int) -> bytes
     Args:
         header: The ten fields before DF394.
         cells: Sorted by satellite, then signal.
-        level: 4 to 7.
+        level: 1 to 7.
     """
     layout = LAYOUTS[level]
     writer = BitWriter()
@@ -101,9 +103,11 @@ def encode_slow(header: tuple[int, ...], cells: list[Cell], level: int) -> bytes
     rough = {satellite: _rough(own[satellite], layout) for satellite in satellites}
     rough_rate = {satellite: _first([cell[4] for cell in own[satellite]], _rough_rate) for satellite in satellites}
     for satellite in satellites:
-        writer.unsigned(255 if rough[satellite] < 0 else rough[satellite] // 1024, 8)
-    for _ in satellites:
-        writer.unsigned(0, layout.extended)
+        writer.unsigned(
+            (255 if rough[satellite] < 0 else rough[satellite] // 1024) if layout.whole else 0, layout.whole
+        )
+    for satellite in satellites:
+        writer.unsigned(own[satellite][-1][8] if layout.extended else 0, layout.extended)
     for satellite in satellites:
         writer.unsigned(max(rough[satellite], 0) % 1024, 10)
     for satellite in satellites if layout.rough_rate else ():
@@ -115,15 +119,15 @@ def encode_slow(header: tuple[int, ...], cells: list[Cell], level: int) -> bytes
 def _write_cells(
     writer: BitWriter, cells: list[Cell], layout: MsmLayout, rough: dict[int, int], rough_rate: dict[int, int]
 ) -> None:
-    for cell in cells:
+    for cell in cells if layout.code else ():
         writer.signed(_fine(cell[2], rough[cell[0]], layout.code, layout.code_exponent), layout.code)
-    for cell in cells:
+    for cell in cells if layout.phase else ():
         writer.signed(_fine(cell[3], rough[cell[0]], layout.phase, layout.phase_exponent), layout.phase)
     for cell in cells:
         writer.unsigned(lock_indicator_of(cell[6], layout.lock), layout.lock)
-    for cell in cells:
+    for cell in cells if layout.half else ():
         writer.flag(cell[7])
-    for cell in cells:
+    for cell in cells if layout.cn0 else ():
         cn0 = _rounded(cell[5] * 2**layout.cn0_exponent) if cell[5] > 0.0 and math.isfinite(cell[5]) else 0
         writer.unsigned(cn0 if cn0 < 2**layout.cn0 else 0, layout.cn0)
     for cell in cells if layout.fine_rate else ():
@@ -134,7 +138,7 @@ def _write_cells(
 
 
 def _range_m(rough_ms: Fraction | None, fine: int, bits: int, exponent: int) -> float:
-    if rough_ms is None or fine == -(2 ** (bits - 1)):
+    if not bits or rough_ms is None or fine == -(2 ** (bits - 1)):
         return math.nan
     return float((rough_ms + Fraction(fine, 2**exponent)) * _RANGE_MS_M)
 

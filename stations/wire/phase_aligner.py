@@ -5,21 +5,19 @@ phase may start at any number of cycles. Rule: the offset never changes without 
 a change the lock time is 0, and from then on it counts no further back than to that change.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
-from stations.constants import NS_PER_MS
+from stations.constants import NS_PER_MS, SPEED_OF_LIGHT_M_S
 from stations.epoch import StationEpoch
-from stations.signals import SIGNALS
 
 # An arc that starts this close to the code is left alone: it is aligned already, by us or by the receiver.
 NEAR_M = 100.0
 # 1171 m less half a rough range step (147 m), with a margin for code noise; beyond, a new offset is due.
 FAR_M = 1000.0
 
-_WAVELENGTH_M = np.full(1000, np.nan)
-for _signal in SIGNALS.values():
-    _WAVELENGTH_M[_signal.number] = _signal.wavelength_m
 _KEY = 1000  # a signal integer is below
 _LONG_AGO_NS = np.iinfo(np.int64).min // 2
 
@@ -44,7 +42,8 @@ class PhaseAligner:
 
         A new arc is one that is seen for the first time, whose lock time is 0, or smaller than before. Its
         offset is chosen anew if the phase is farther than 100 m from the code, within an arc only beyond
-        1000 m. A row without code uses another code of its satellite; without any, the offset stays.
+        1000 m. A row without code uses another code of its satellite; without any, or without a frequency (GLONASS
+        of unknown channel), the offset stays.
 
         Args:
             epoch: Next epoch of the station, in the order of time.
@@ -55,9 +54,9 @@ class PhaseAligner:
         """
         codes_m = _codes_m(epoch)
         place = self._places(epoch.satellite * _KEY + epoch.signal)
-        wavelength_m = _WAVELENGTH_M[epoch.signal]
+        wavelength_m = SPEED_OF_LIGHT_M_S / epoch.frequency_hz
         tracked = np.isfinite(epoch.phase_cyc)
-        comparable = tracked & np.isfinite(codes_m)
+        comparable = tracked & np.isfinite(codes_m) & np.isfinite(wavelength_m)
         offset_cyc = self._offset_cyc[place]
         # Zero where there is nothing to compare: such a row changes nothing.
         away_m = np.where(comparable, codes_m - (epoch.phase_cyc + offset_cyc) * wavelength_m, 0.0)
@@ -70,16 +69,7 @@ class PhaseAligner:
         self._offset_cyc[place] = offset_cyc
         self._since_ns[place] = since_ns
         self._lock_ms[place] = np.where(tracked, epoch.lock_ms, self._lock_ms[place])
-        return StationEpoch(
-            epoch.time_ns,
-            epoch.satellite,
-            epoch.signal,
-            epoch.pseudorange_m,
-            epoch.phase_cyc + offset_cyc,
-            epoch.cn0_dbhz,
-            np.minimum(epoch.lock_ms, counted_ms),
-            epoch.half_cycle,
-        )
+        return replace(epoch, phase_cyc=epoch.phase_cyc + offset_cyc, lock_ms=np.minimum(epoch.lock_ms, counted_ms))
 
     def _places(self, key: IntArray) -> IntArray:
         # Rows of the state that belong to the keys; unknown keys get one.

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from stations.epoch import StationEpoch
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
+from stations.wire.broadcast_ephemeris import encode_broadcast
 from stations.wire.framing import encode_frame
-from stations.wire.gps_ephemeris import encode_ephemeris
-from stations.wire.msm import encode_msm7, split_rows
+from stations.wire.msm import encode_msm7, split_slices
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition, encode_antenna, encode_position
 
 
@@ -16,9 +16,9 @@ def encode_station_epoch(
     *,
     position: ReferencePosition | None = None,
     antenna: AntennaDescriptor | None = None,
-    ephemerides: Iterable[GpsEphemeris] = (),
+    ephemerides: Iterable[Ephemeris] = (),
 ) -> bytes:
-    """Return the frames of one epoch: 1005 or 1006, 1008 or 1033, 1019, then MSM7 with the last one marked.
+    """Return the frames of one epoch: 1005 or 1006, 1008 or 1033, ephemerides, then MSM7 with the last one marked.
 
     A receiver that has seen the last byte has everything of the epoch. Phases have to be near their codes
     already (:class:`stations.wire.phase_aligner.PhaseAligner`).
@@ -34,15 +34,16 @@ def encode_station_epoch(
         Frames, one after another.
 
     Raises:
-        ValueError: A value does not fit its field, or a constellation cannot be sent.
+        ValueError: A value does not fit its field, or a signal cannot be sent: see
+            :func:`stations.wire.msm.carried`.
     """
     payloads: list[bytes] = []
     if position is not None:
         payloads.append(encode_position(position))
     if antenna is not None:
         payloads.append(encode_antenna(antenna))
-    payloads.extend(encode_ephemeris(ephemeris) for ephemeris in ephemerides)
-    pieces = [epoch.rows(keep) for keep in split_rows(epoch)] or [epoch]
+    payloads.extend(encode_broadcast(ephemeris) for ephemeris in ephemerides)
+    pieces = [epoch.rows(piece) for piece in split_slices(epoch)] or [epoch]
     payloads.extend(
         encode_msm7(station_number, piece, more=index + 1 < len(pieces)) for index, piece in enumerate(pieces)
     )

@@ -126,7 +126,7 @@ def test_positions_through_a_broker_are_those_of_the_offline_replay(folder):
     assert without_latency(rows) == without_latency(expected)
     assert all(a.position_m == b.position_m for a, b in zip(rows, expected, strict=True))
     assert not report.refused, report.first_refusals
-    assert len(report.latency_ms) == 20
+    assert len(report.latency_ms) + len(report.learning_latency_ms) == 20
     assert np.all(np.isfinite([row.latency_ms for row in rows]))
 
 

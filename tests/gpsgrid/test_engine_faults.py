@@ -162,3 +162,34 @@ def test_nothing_above_left_the_engine_useless(night):
     engine = night.engine()
     night.feed(engine, 0, 12)
     assert night.ask(engine, 11).status is RoverStatus.FIXED
+
+
+def test_days_of_silence_do_not_lose_the_week(night, tools):
+    """After four days without data the next epochs are placed in their own week, not the one before."""
+    engine = night.engine()
+    night.feed(engine, 0, 2)
+    gap_ns = 4 * 86_400 * NS_PER_S
+    outputs = []
+    for time_ns, payloads in night.moments[2:5]:
+        for station, payload in payloads:
+            later = tools.shifted(payload, gap_ns, time_ns)
+            outputs += engine.handle(PayloadArrived(station, later, time_ns + gap_ns))
+    assert _epochs(outputs) == [moment + gap_ns for moment, _ in night.moments[2:5]]
+
+
+def test_a_wrong_coordinate_is_no_reason_to_claim_fixes(night):
+    """With a station half a metre off the network holds few integers, and a rover is not given any either."""
+    network = night.network
+    wrong = replace(
+        network,
+        stations=tuple(
+            replace(s, position_m=(s.position_m[0] + 0.5, *s.position_m[1:])) if s.id == "DELF" else s
+            for s in network.stations
+        ),
+    )
+    engine = night.engine(network=wrong)
+    night.feed(engine, 0, len(night.moments))
+    assert not engine.snapshot.trusted
+    answer = night.ask(engine, len(night.moments) - 1)
+    assert answer.status in {RoverStatus.FLOAT, RoverStatus.CODE}
+    assert "integers" in answer.reason

@@ -7,6 +7,7 @@ not share a line of code with the kernels. RTKLIB answers at run time, through p
 import itertools
 
 import numpy as np
+import pyrtklib
 import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
@@ -87,7 +88,6 @@ def round_each(float_cyc, covariance_cyc2, count):
 
 def rtklib_lambda(float_cyc, covariance_cyc2, count):
     """Answer of RTKLIB's own integer least squares."""
-    pyrtklib = pytest.importorskip("pyrtklib")
 
     def c_array(values):
         array = pyrtklib.Arr1Ddouble(len(values))

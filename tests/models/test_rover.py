@@ -109,7 +109,7 @@ def test_single_epochs_fix_and_are_right(make_world):
         # Three degrees of freedom: 99.9 % of draws are below 16.3.
         assert _normalised(solution, scene.truth_m) < 20.0
         assert 0.0 <= solution.wrong_fix_probability < 0.05
-        assert solution.reason == ""
+        assert (solution.reason == "") == (solution.status is RoverStatus.FIXED)
     assert fixed >= 54
 
 

@@ -9,6 +9,7 @@ from stations.antenna_type import antenna_type
 from stations.antex import AntennaTable, read_antex
 from stations.edge.files import load_antex
 from stations.errors import GpsgridError, Reason
+from stations.signals import satellite_name
 
 
 def label(text: str, name: str) -> str:
@@ -68,7 +69,7 @@ def test_own_calibration_goes_before_that_of_the_type():
         ("TRM29659.0O     NONE", "", "'TRM29659.00     NONE'"),
         ("LEIAR25.R4      LEIT", "1", "'LEIAR25.R4      LEIT' serial '726690'"),
         ("AOAD/M_T        NONE", "", "nearest are:"),
-        ("", "", "nearest are: 2 other antennas"),
+        ("", "", "nearest are: 'LEIAR25.R4      LEIT' serial '726690', 'TRM29659.00     NONE'"),
     ],
 )
 def test_nothing_is_taken_in_place_of_an_unknown_antenna(kind, serial, nearest):
@@ -107,14 +108,74 @@ def test_grids():
     np.testing.assert_allclose(np.degrees(pattern.azimuth_rad), np.arange(0, 361, 30), atol=1e-12)
 
 
-def test_satellite_antennas_are_passed_over():
-    satellite = antenna("BLOCK IIA", "G01").replace(
-        f"{'BLOCK IIA':<20}{'G01':<20}", f"{'BLOCK IIA':<20}{'G01':<20}G032"
-    )
-    satellite = satellite.replace("G032" + " " * 20, "G032" + " " * 16)
-    assert [entry.antenna for entry in table(satellite, antenna("TRM29659.00     NONE")).calibrations] == [
-        "TRM29659.00     NONE"
-    ]
+def of_satellite(number: str, vehicle: str, since: int, until: int | None = None, *, step: float = 0.0) -> str:
+    limits = label(f"{since:6d}{1:6d}{1:6d}{0:6d}{0:6d}{0:13.7f}", "VALID FROM")
+    if until:
+        limits += label(f"{until - 1:6d}{12:6d}{31:6d}{23:6d}{59:6d}{59.9999999:13.7f}", "VALID UNTIL")
+    text = antenna("BLOCK IIA", number, step=step, extra=limits)
+    found = f"{'BLOCK IIA':<20}{number:<20}"
+    assert found in text
+    return text.replace(f"{found:<60}", f"{found}{vehicle:<10}{'1992-079A':<10}")
+
+
+def test_satellite_antennas():
+    both = of_satellite("G01", "G032", 1992, 2009) + of_satellite("G01", "G049", 2009, 2011, step=60.0)
+    known = table(both, of_satellite("E11", "E101", 2011), antenna("TRM29659.00     NONE"))
+    assert [entry.antenna for entry in known.calibrations] == ["TRM29659.00     NONE"]
+    found = known.satellite(1, gpstime.from_calendar(2008, 6, 1))
+    assert (found.vehicle, found.cospar, found.antenna, found.satellite) == ("G032", "1992-079A", "BLOCK IIA", 1)
+    pattern = found.frequencies["G01"]
+    np.testing.assert_allclose(pattern.offset_xyz_m, [0.001, 0.002, 0.1], atol=1e-15)
+    assert pattern.nadir_rad.shape == pattern.variation_m.shape == (19,)
+    later = known.satellite(1, gpstime.from_calendar(2010, 1, 1))
+    assert (later.vehicle, later.frequencies["G02"].azimuth_variation_m.shape) == ("G049", (7, 19))
+    assert known.satellite(211, gpstime.from_calendar(2021, 1, 1)).vehicle == "E101"
+    with pytest.raises(
+        GpsgridError, match=r"no antenna of G01 at 2015-01-01T00:00:00.000; it has G032, G049"
+    ) as raised:
+        known.satellite(1, gpstime.from_calendar(2015, 1, 1))
+    assert raised.value.reason is Reason.UNKNOWN_ANTENNA
+
+
+def test_satellite_antennas_equal_rtklib(tmp_path):
+    path = tmp_path / "some.atx"
+    text = HEADER + of_satellite("G01", "G032", 1992, 2009) + of_satellite("R05", "R734", 2011)
+    path.write_text(text)
+    theirs = pyrtklib.pcvs_t()
+    assert pyrtklib.readpcv(str(path), theirs) == 1
+    ours = read_antex(text, "some.atx").satellites
+    assert theirs.n == len(ours) == 2
+    for place, entry in enumerate(ours):
+        other = theirs.pcv[place]
+        assert satellite_name(entry.satellite) == f"{'GR'[place]}{(1, 5)[place]:02d}"
+        assert other.sat == (1, 32 + 5)[place]
+        assert entry.valid_from_ns == (other.ts.time - 315_964_800) * 10**9
+        for index, frequency in enumerate(("G01", "G02") if place == 0 else ()):
+            for axis in range(3):
+                assert entry.frequencies[frequency].offset_xyz_m[axis] == pytest.approx(
+                    other.off[index, axis], abs=1e-12
+                )
+            for node in range(10):
+                mine = entry.frequencies[frequency].variation_m[node]
+                assert mine == pytest.approx(other.var[index, node], abs=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "absolute", "reference"), [("A", True, ""), ("R", False, "AOAD/M_T        NONE")])
+def test_absolute_and_relative_calibrations(kind, absolute, reference):
+    named = label(f"{kind:<20}{'AOAD/M_T        NONE' if kind == 'R' else '':<20}", "PCV TYPE / REFANT")
+    known = read_antex(HEADER.replace(label("", "END OF HEADER"), named), "some.atx")
+    assert (known.absolute, known.reference_antenna) == (absolute, reference)
+
+
+def test_announced_frequencies_must_be_there():
+    announced = label(f"{3:6d}", "# OF FREQUENCIES")
+    with pytest.raises(GpsgridError, match="3 frequencies announced, 2 found"):
+        table(antenna("TRM29659.00     NONE", extra=announced))
+
+
+def test_number_of_a_satellite_that_is_none():
+    with pytest.raises(GpsgridError, match="'G1234' as the number of a satellite"):
+        table(of_satellite("G1234", "G032", 1992))
 
 
 @pytest.mark.parametrize(

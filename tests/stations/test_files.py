@@ -2,17 +2,32 @@
 
 import bz2
 import gzip
+import io
+import zipfile
 
 import hatanaka
+import ncompress
 import pytest
 
-from stations.edge.files import expand_paths, load_navigation, load_observations, read_text
+from stations.edge.files import expand_paths, load_navigation, load_observations, read_data, read_text
 from stations.errors import GpsgridError, Reason
 
 TEXT = "     1.4            M                                       ANTEX VERSION / SYST\nplain\n"
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def zipped(data: bytes) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside.txt", data)
+    return memory.getvalue()
+
+
+def compressed(data: bytes) -> bytes:
+    """Return a text as Unix compress packs it (.Z)."""
+    return ncompress.compress(data)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, zipped, compressed])
 def test_compression_is_seen_from_the_content(tmp_path, pack):
     path = tmp_path / "misleading.txt"
     path.write_bytes(pack(TEXT.encode()))
@@ -36,6 +51,27 @@ def test_hatanaka_is_undone(shared_data, tmp_path):
     again = tmp_path / "delf.21d"
     again.write_bytes(hatanaka.rnx2crx(text.encode("latin-1")))
     assert read_text(again) == text
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, zipped, compressed])
+def test_hatanaka_inside_any_compression(shared_data, tmp_path, pack):
+    text = read_text(shared_data / "geonet-2005-092" / "07590920.05o")
+    path = tmp_path / "misleading.txt"
+    path.write_bytes(pack(hatanaka.rnx2crx(text.encode("latin-1"))))
+    assert read_text(path) == text
+    assert read_data(path) == text.encode("latin-1")
+
+
+def test_zip_with_several_files_is_refused(tmp_path):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        archive.writestr("a", "a")
+        archive.writestr("b", "b")
+    path = tmp_path / "two.zip"
+    path.write_bytes(memory.getvalue())
+    with pytest.raises(GpsgridError, match="cannot be decompressed"):
+        read_text(path)
 
 
 @pytest.mark.data

@@ -117,9 +117,9 @@ def test_blank_fields_zeros_and_short_lines_are_missing():
     assert read.epochs[0].satellite.tolist() == [1, 1, 2]
 
 
-def test_blank_system_letter_is_gps_and_others_are_counted():
+def test_blank_system_letter_is_gps_and_others_are_counted_when_not_wanted():
     lines = [satellite(number) for number in (7, 8, 1, 20)]
-    read = two(header_2() + epoch_2(0, "  7 08R01S20", *lines))
+    read = read_observations(header_2() + epoch_2(0, "  7 08R01S20", *lines), "some.21o", "GE")
     assert sorted(set(read.epochs[0].satellite.tolist())) == [7, 8]
     assert at(read, 0, 8)["phase"] == 1008.0
     assert read.skipped == {"R": 1, "S": 1}
@@ -127,7 +127,8 @@ def test_blank_system_letter_is_gps_and_others_are_counted():
 
 def test_blank_letter_in_a_glonass_file_is_glonass():
     read = two(header_2(system="R") + epoch_2(0, "  7", satellite(7)))
-    assert read.skipped == {"R": 1}
+    assert set(read.epochs[0].satellite.tolist()) == {107}
+    assert read.skipped == {}
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,7 @@ def test_version_3():
         other = at(read, epoch, 7, GPS_L2W)
         assert (other["code"], other["phase"], other["cn0"], other["half"]) == (4.0, 5.0, 30.0, True)
         assert other["lock"] == 1000 * epoch
-    assert read.skipped == {"E": 2, "G:D1C": 2}
+    assert read.skipped == {}
 
 
 def test_version_3_many_types_events_and_scale():
@@ -428,3 +429,175 @@ def test_version_3_wrong_count_of_satellites():
     with pytest.raises(GpsgridError, match="satellite '> 2'") as raised:
         read_observations(text, "x.rnx")
     assert raised.value.facts["line"] == 7
+
+
+# ------------------------------------------------------------------------------------- all systems, later versions
+
+
+def number_of(letter: str, code: str) -> int:
+    return signal_of(Constellation("GRESJCI".index(letter)), code).number
+
+
+def header_all(types: dict[str, str], *extra: str, version: str = "3.05") -> str:
+    listed = "".join(
+        label(f"{system}  {len(names.split()):3d} {names}", "SYS / # / OBS TYPES") for system, names in types.items()
+    )
+    return (
+        label(f"{version:>9}{'':11}{'OBSERVATION DATA':<20}M", "RINEX VERSION / TYPE")
+        + listed
+        + "".join(extra)
+        + label("", "END OF HEADER")
+    )
+
+
+@pytest.mark.parametrize("version", ["3.00", "3.02", "3.03", "3.05", "4.00", "4.02"])
+def test_every_system_has_its_own_columns(version):
+    types = {"G": "C1C L1C", "R": "L1C C1C D1C", "E": "C1X L1X C8Q L8Q", "S": "C5I L5I", "J": "L5Q C5Q", "I": "C5A L5A"}
+    names = ["I03", "J01", "S20", "E11", "R05", "G07"]
+    lines = [name + "".join(field(10.0 * place + column) for column in range(1, 5)) for place, name in enumerate(names)]
+    read = read_observations(header_all(types, version=version) + epoch_3(0, *lines), "x.rnx")
+    assert read.epochs[0].satellite.tolist() == [7, 105, 211, 211, 320, 401, 603]
+    assert at(read, 0, 105, number_of("R", "1C"))["phase"] == 41.0
+    assert at(read, 0, 105, number_of("R", "1C"))["code"] == 42.0
+    assert at(read, 0, 211, number_of("E", "8Q"))["phase"] == 34.0
+    assert at(read, 0, 603, number_of("I", "5A"))["code"] == 1.0
+    assert read.epochs[0].doppler_hz[1] == 43.0
+    assert read.skipped == {}
+
+
+@pytest.mark.parametrize(("version", "types"), [("3.02", "C1I L1I"), ("3.01", "C2I L2I"), ("3.04", "C2I L2I")])
+def test_beidou_b1i_has_one_signal_whatever_its_band_was_called(version, types):
+    text = header_all({"C": types}, version=version) + epoch_3(0, "C21" + field(1.0) + field(2.0))
+    assert at(read_observations(text, "x.rnx"), 0, 521, number_of("C", "2I"))["phase"] == 2.0
+
+
+def test_beidou_b1c_is_not_b1i():
+    text = header_all({"C": "C1X L1X"}, version="3.04") + epoch_3(0, "C21" + field(1.0) + field(2.0))
+    assert at(read_observations(text, "x.rnx"), 0, 521, number_of("C", "1X"))["phase"] == 2.0
+
+
+def test_types_without_a_signal_and_systems_without_types_are_counted():
+    text = header_all({"G": "C1C X1  L9Z"}) + epoch_3(
+        0, "G07" + field(1.0) + field(2.0) + field(3.0), "E11" + field(1.0)
+    )
+    assert read_observations(text, "x.rnx").skipped == {"E": 1, "G:X1": 1, "G:L9Z": 1}
+
+
+def test_glonass_channels_give_frequencies():
+    slots = label("  3 R01  1 R05 -4 R24  2", "GLONASS SLOT / FRQ #")
+    text = header_all({"R": "L1C L2C"}, slots) + epoch_3(
+        0, *(f"{name}{field(1.0)}{field(2.0)}" for name in ("R05", "R06"))
+    )
+    read = read_observations(text, "x.rnx")
+    assert read.glonass_channels == {101: 1, 105: -4, 124: 2}
+    np.testing.assert_array_equal(
+        read.epochs[0].frequency_hz, [1602e6 - 4 * 562.5e3, 1246e6 - 4 * 437.5e3, np.nan, np.nan]
+    )
+    with pytest.raises(GpsgridError, match="frequency channel 9 of R01"):
+        read_observations(text.replace("R01  1", "R01  9"), "x.rnx")
+
+
+def test_scale_factors_are_divided_out():
+    scales = label("G  100  2 L1C C1C", "SYS / SCALE FACTOR") + label("E   10", "SYS / SCALE FACTOR")
+    text = header_all({"G": "C1C L1C S1C", "E": "C1C L1C"}, scales)
+    text += epoch_3(0, "G07" + field(100.0) + field(200.0) + field(45.0), "E11" + field(100.0) + field(200.0))
+    read = read_observations(text, "x.rnx")
+    assert (at(read, 0, 7)["code"], at(read, 0, 7)["phase"], at(read, 0, 7)["cn0"]) == (1.0, 2.0, 45.0)
+    assert at(read, 0, 211, number_of("E", "1C"))["phase"] == 20.0
+    with pytest.raises(GpsgridError, match="scale factor 0"):
+        read_observations(text.replace("G  100", "G    0"), "x.rnx")
+
+
+def test_phase_shifts_are_told_and_in_the_phases_already():
+    shifts = label("G L2X -0.25000", "SYS / PHASE SHIFT") + label("G L1C", "SYS / PHASE SHIFT")
+    shifts += label("R L1C  0.25000  02 R01 R02", "SYS / PHASE SHIFT") + label("E", "SYS / PHASE SHIFT")
+    read = read_observations(
+        header_all({"G": "C2X L2X"}, shifts) + epoch_3(0, "G07" + field(1.0) + field(2.0)), "x.rnx"
+    )
+    assert [(item.system, item.signal, item.shift_cyc) for item in read.phase_shifts] == [
+        ("G", "2X", -0.25),
+        ("R", "1C", 0.25),
+    ]
+    assert read.phase_shifts[1].satellites == (101, 102)
+    assert at(read, 0, 7, number_of("G", "2X"))["phase"] == 2.0
+
+
+def test_receiver_clock_offsets():
+    line = "G07" + field(1.0) + field(2.0)
+    first = epoch_3(0, line).replace("  0  1\n", "  0  1" + " " * 6 + "-0.000123456789\n")
+    applied = label(f"{1:6d}", "RCV CLOCK OFFS APPL")
+    read = read_observations(header_all({"G": "C1C L1C"}, applied) + first + epoch_3(1, line), "x.rnx")
+    np.testing.assert_array_equal(read.clock_offset_s, [-0.000123456789, np.nan])
+    assert read.clock_applied
+    names = f"{'G07':<36}"
+    old = header_2() + epoch_2(0, "G07", satellite(7)).replace("G07\n", names + " 0.000456789\n")
+    assert two(old).clock_offset_s.tolist() == [0.000456789]
+    assert not two(old).clock_applied
+
+
+def test_events_are_listed_with_their_time():
+    event = epoch_2(15, "", label("photo", "COMMENT").rstrip("\n"), flag=5, count=1)
+    blank_time = f"{'':28}4{1:3d}\n" + label("no time", "COMMENT")
+    read = two(header_2() + epoch_2(0, "G07", satellite(7)) + event + blank_time)
+    assert [(item.flag, item.time_ns) for item in read.events] == [(5, START + 15 * 10**9), (4, None)]
+    assert read.events[0].records[0].startswith("photo")
+
+
+def test_type_that_only_another_system_has_does_not_take_the_phase():
+    """Converters list the types of all systems together: P2 there is GPS, the GLONASS L2 goes with C2."""
+    glonass = field(1.0) + field(2.0) + field(3.0) + field(None) + field(4.0)
+    gps = field(1.0) + field(2.0) + field(3.0) + field(4.0)
+    read = two(header_2("L1 L2 C1 P2 C2") + epoch_2(0, "G07R05", gps, glonass))
+    assert at(read, 0, 105, number_of("R", "2C"))["phase"] == 2.0
+    assert at(read, 0, 7, GPS_L2W)["code"] == 4.0
+
+
+# -------------------------------------------------------------------------------------------------- order and splices
+
+
+def test_late_epochs_are_put_where_they_belong_and_reported():
+    text = header_2() + "".join(epoch_2(second, "G07", satellite(7)) for second in (0, 60, 30, 90))
+    read = two(text)
+    assert [(epoch.time_ns - START) // 10**9 for epoch in read.epochs] == [0, 30, 60, 90]
+    assert [at(read, epoch, 7)["lock"] for epoch in range(4)] == [0, 30000, 60000, 90000]
+    assert read.problems == ["some.21o, line 13: epoch 2021-01-01T00:00:30.000 put where it belongs, it comes late"]
+
+
+def test_files_put_one_behind_another_are_read_on():
+    second = header_2("C1 L1", version="2.10") + epoch_2(30, "G07", field(5.0) + field(6.0))
+    read = two(header_2() + epoch_2(0, "G07", satellite(7)) + second)
+    assert [at(read, epoch, 7)["phase"] for epoch in range(2)] == [1007.0, 6.0]
+    assert at(read, 1, 7)["lock"] == 30000
+    assert read.problems == ["some.21o, line 11: another file begins here; read on with it"]
+
+
+def test_file_of_nothing_but_headers_ends_with_an_error():
+    with pytest.raises(GpsgridError, match="changes for the 1000th time"):
+        two(header_2() * 1200)
+
+
+def test_versions_may_be_mixed_in_a_splice():
+    modern = header_3() + epoch_3(30, "G07" + field(5.0) + field(6.0))
+    read = two(header_2() + epoch_2(0, "G07", satellite(7)) + modern)
+    assert [at(read, epoch, 7)["phase"] for epoch in range(2)] == [1007.0, 6.0]
+
+
+def test_overlapping_files_are_interleaved():
+    first = header_2() + "".join(epoch_2(second, "G07", satellite(7)) for second in (0, 60))
+    second = header_2() + "".join(epoch_2(second, "G07", satellite(7)) for second in (30, 60, 90))
+    read = splice_observations([(first, "a"), (second, "b")])
+    assert [(epoch.time_ns - START) // 10**9 for epoch in read.epochs] == [0, 30, 60, 90]
+
+
+def test_bytes_and_text_are_read_alike():
+    text = header_2() + epoch_2(0, "G07", satellite(7))
+    assert at(two(text), 0, 7) == pytest.approx(at(read_observations(text.encode(), "some.21o"), 0, 7), nan_ok=True)
+
+
+def test_odd_numbers_are_read_like_any_other():
+    fields = ["1.5D+02", "+7.25", "12345678901234"]
+    line = "G07" + "".join(f"{text:>14}  " for text in fields)
+    read = read_observations(header_all({"G": "C1C L1C S1C"}) + epoch_3(0, line, line.replace("G07", "G08")), "x.rnx")
+    for number in (7, 8):
+        found = at(read, 0, number)
+        assert (found["code"], found["phase"], found["cn0"]) == (150.0, 7.25, 12345678901234.0)

@@ -12,9 +12,13 @@ from stations.epoch import make_epoch
 from stations.errors import Reason
 from stations.feed import (
     AntennaReceived,
+    BiasesReceived,
     EphemerisReceived,
     EpochReceived,
     Feed,
+    FeedEvent,
+    NavigationReceived,
+    ParametersReceived,
     PositionReceived,
     Refused,
 )
@@ -45,12 +49,6 @@ def frame(second, *pairs, more=False, level=7):
     return encode_frame(encode_msm(5, epoch_of(second, *pairs), more=more, level=level))
 
 
-def foreign(number, *, more):
-    """Return the frame of an MSM of a constellation that is not decoded."""
-    bits = number << 43 | 1 << 31 | more << 0
-    return encode_frame((bits << 1).to_bytes(7) + bytes(30))
-
-
 def pairs_of(events):
     return [
         list(zip(event.epoch.satellite.tolist(), event.epoch.signal.tolist(), strict=True))
@@ -59,7 +57,7 @@ def pairs_of(events):
     ]
 
 
-G1, G2, G1W = (1, GPS_L1CA), (2, GPS_L1CA), (1, GPS_L2W)
+G1, G2, G1W, R3, C8 = (1, GPS_L1CA), (2, GPS_L1CA), (1, GPS_L2W), (103, 102), (508, 502)
 
 
 def test_the_multiple_message_bit_ends_an_epoch():
@@ -80,18 +78,9 @@ def test_a_message_of_another_time_ends_an_epoch():
 def test_the_bit_of_another_constellation_ends_an_epoch_too():
     feed = Feed("DELF")
     feed.push(frame(0, G1, more=True), NEAR_NS)
-    assert pairs_of(feed.push(foreign(1087, more=True), NEAR_NS)) == []
-    assert pairs_of(feed.push(foreign(1127, more=False), NEAR_NS)) == [[G1]]
-    assert pairs_of(feed.push(foreign(1127, more=False), NEAR_NS)) == []
-    # Each kind is refused once and counted always.
-    assert feed.refused == {Reason.UNSUPPORTED_SIGNAL: 3}
-
-
-def test_ignored_observation_messages_end_an_epoch_too():
-    feed = Feed("DELF")
-    feed.push(frame(0, G1, more=True), NEAR_NS)
-    assert pairs_of(feed.push(foreign(1081, more=False), NEAR_NS)) == [[G1]]
-    assert feed.ignored == {1081: 1}
+    assert pairs_of(feed.push(frame(0, R3, more=True, level=4), NEAR_NS)) == []
+    assert pairs_of(feed.push(frame(0, C8, level=1), NEAR_NS)) == [[G1, R3, C8]]
+    assert feed.push(frame(0, more=True), NEAR_NS) == []
 
 
 def test_repeated_observations_are_refused_and_the_first_kept():
@@ -146,15 +135,18 @@ def test_a_recorded_week_roll_over(shared_data):
     data = (shared_data / "rtcm3" / "week-rollover-STR24.rtcm3").read_bytes()
     events = feed.push(data, from_calendar(2018, 7, 14, 23, 59))
     times = [event.epoch.time_ns for event in events if isinstance(event, EpochReceived)]
-    assert (to_iso(times[0]), to_iso(times[-1])) == ("2018-07-14T23:50:10.000", "2018-07-15T00:09:02.000")
+    assert (to_iso(times[0]), to_iso(times[-1])) == ("2018-07-14T23:50:09.000", "2018-07-15T00:09:02.000")
     assert set(np.diff(times)) == {NS_PER_S}
     assert Counter(type(event) for event in events) == {
-        EpochReceived: 1133,
+        EpochReceived: 1134,
         EphemerisReceived: 314,
+        NavigationReceived: 308,
         AntennaReceived: 227,
         PositionReceived: 113,
-        Refused: 4,
+        BiasesReceived: 113,
+        ParametersReceived: 113,
     }
+    assert not feed.refused
 
 
 @pytest.mark.data
@@ -172,12 +164,16 @@ def test_recorded_epochs_do_not_depend_on_chunks(shared_data):
         if payload and message_number(payload) == 1077
     ]
     epochs = [event.epoch for event in got if isinstance(event, EpochReceived)]
+    # In 2012 this receiver tagged BeiDou with GPS time, 14 s off by the standard of 2013: every epoch comes in two.
+    epochs = [epoch for epoch in epochs if epoch.satellite[0] < 500]
     for block, epoch in zip(blocks, epochs, strict=False):
-        np.testing.assert_array_equal(block.phase_cyc, epoch.phase_cyc)
+        np.testing.assert_array_equal(block.phase_cyc, epoch.phase_cyc[epoch.satellite < 100])
     assert len(blocks) - len(epochs) in {0, 1}
 
 
-numbers = st.sampled_from([1005, 1006, 1007, 1008, 1019, 1033, 1071, 1074, 1075, 1076, 1077, 1087, 1127, 4095])
+numbers = st.sampled_from(
+    [*range(1001, 1014), 1019, 1020, 1029, 1033, 1042, 1046, 1071, 1073, 1074, 1077, 1085, 1087, 1127, 1137, 1230, 4095]
+)
 bodies = st.builds(
     lambda number, body: encode_frame((number << 4).to_bytes(2) + body), numbers, st.binary(max_size=120)
 )
@@ -191,8 +187,7 @@ def test_any_bytes_give_declared_events_only(parts, near_ns, data):
         stream[data.draw(st.integers(0, len(stream) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     feed = Feed("FUZZ")
     events = feed.push(bytes(stream), near_ns) + feed.finish()
-    kinds = (EpochReceived, EphemerisReceived, PositionReceived, AntennaReceived, Refused)
-    assert all(isinstance(event, kinds) for event in events)
+    assert all(isinstance(event, FeedEvent) for event in events)
     refusals = Counter(event.reason for event in events if isinstance(event, Refused))
     assert refusals.keys() == feed.refused.keys()
     one_at_a_time = Feed("FUZZ")

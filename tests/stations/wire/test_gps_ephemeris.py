@@ -60,7 +60,7 @@ FIELDS = [
 def payloads(draw, week=None):
     writer = BitWriter()
     writer.unsigned(1019, 12)
-    for name, width, _, _, _ in _FIELDS:
+    for name, width, *_ in _FIELDS:
         low, high = {"satellite": (1, 63), "toe": (0, 37799), "toc": (0, 37799)}.get(name, (0, 2**width - 1))
         value = week if name == "week" and week is not None else draw(st.integers(low, high))
         writer.unsigned(value, width)
@@ -183,7 +183,7 @@ def example(**values):
     writer.unsigned(1019, 12)
     toe = values.pop("toe_s", 0) // 16
     values = {"satellite": 7, "toe": toe, "toc": toe} | values
-    for name, width, _, _, _ in _FIELDS:
+    for name, width, *_ in _FIELDS:
         writer.unsigned(values.get(name, 0) % (1 << width), width)
     return writer.to_bytes()
 

@@ -1,0 +1,44 @@
+"""Which frequency channel each GLONASS satellite uses, as far as one stream has told.
+
+MSM5, MSM7, the legacy messages and the ephemerides name channels, MSM4 and MSM6 do not. Without the channel the
+wavelength is unknown: the phase of such a satellite is left out rather than guessed.
+"""
+
+import numpy as np
+
+from stations.arrays import FloatArray, IntArray
+from stations.signals import CHANNELS, Constellation
+
+_SLOTS = 65  # slot numbers 0 to 64, as in an MSM satellite mask
+_FIRST = 100 * Constellation.GLONASS
+
+
+class GlonassChannels:
+    """Memory of channels by slot; the last one that was told counts.
+
+    Attributes:
+        by_slot: Channels -7 to 6 by slot number 0 to 64, NaN where unknown, shape ``(65,)``.
+    """
+
+    def __init__(self, known: dict[int, int] | None = None) -> None:
+        """Start with the channels of some satellites, by satellite integer, or with none."""
+        self.by_slot: FloatArray = np.full(_SLOTS, np.nan)
+        for satellite, channel in (known or {}).items():
+            self.learn(satellite, channel)
+
+    def learn(self, satellite: int, channel: int) -> None:
+        """Remember the channel of a satellite; what is no GLONASS slot or no channel is passed over."""
+        if 0 < satellite - _FIRST < _SLOTS and channel in CHANNELS:
+            self.by_slot[satellite - _FIRST] = channel
+
+    def learn_rows(self, satellite: IntArray, channel: FloatArray) -> None:
+        """Remember channels of GLONASS satellites by row, NaN where there is nothing to learn, shapes ``(row,)``."""
+        known = (channel >= CHANNELS[0]) & (channel <= CHANNELS[-1])
+        self.by_slot[satellite[known] - _FIRST] = channel[known]
+
+    def of(self, satellite: int) -> int | None:
+        """Return the channel of a satellite integer, ``None`` if it is unknown or no GLONASS satellite."""
+        slot = satellite - _FIRST
+        if not 0 <= slot < _SLOTS or np.isnan(self.by_slot[slot]):
+            return None
+        return int(self.by_slot[slot])

@@ -1,0 +1,123 @@
+"""RTCM 3: decoding MSM7 against pyrtcm in the same run, encoding, and how much of a core 5,000 stations take.
+
+``python -m pytest tests/bench/bench_rtcm.py -o python_files='bench_*.py' -s -q``
+"""
+
+import time
+from itertools import pairwise
+
+import pytest
+from pyrtcm import RTCMMessage
+
+from stations.feed import EpochReceived, Feed
+from stations.gpstime import from_calendar
+from stations.wire.framing import FrameBuffer, encode_frame, message_number
+from stations.wire.legacy import decode_legacy
+from stations.wire.legacy_encoding import encode_legacy
+from stations.wire.msm import decode_msm, encode_msm
+from stations.wire.msm_fields import group_of
+from stations.wire.publication import encode_station_epoch
+
+NEAR_NS = from_calendar(2024, 1, 1)
+STATIONS = 5000
+# Receivers of five brands, all with MSM7 of several systems (the stream of 2012 tags BeiDou as of another epoch).
+MSM7 = ("sept.rtcm", "javad.rtcm", "switch-legacy-msm-legacy-msm.rtcm")
+STREAMS = MSM7[:2]  # the third is MSM7 only in parts
+
+
+def best_us(function, items, repeat=7):
+    """Return microseconds for one item: the fastest of some rounds, results thrown away as in a stream."""
+    function(items[0])
+    rounds = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        for item in items:
+            function(item)
+        rounds.append(time.perf_counter() - start)
+    return min(rounds) / len(items) * 1e6
+
+
+@pytest.fixture(scope="module")
+def payloads(shared_data):
+    streams = [(shared_data / "rtcm3" / name).read_bytes() for name in MSM7]
+    return [one for stream in streams for one in FrameBuffer().push(stream) if one]
+
+
+@pytest.mark.data
+def test_decoding_msm7(payloads):
+    for number in (1077, 1087, 1097, 1127, None):
+        chosen = [one for one in payloads if message_number(one) == number or (number is None and is_msm7(one))][:300]
+        ours_us = best_us(lambda one: decode_msm(one, NEAR_NS).epoch(), chosen)
+        theirs_us = best_us(lambda one: RTCMMessage(payload=one), chosen[::5], repeat=2)
+        bytes_each = sum(map(len, chosen)) / len(chosen)
+        print(
+            f"decode {number or 'MSM7 of all systems'}: {ours_us:.1f} us a message of {bytes_each:.0f} bytes, "
+            f"pyrtcm {theirs_us:.0f} us: {theirs_us / ours_us:.0f} times faster"
+        )
+
+
+def is_msm7(payload):
+    group = group_of(message_number(payload))
+    return group is not None and group[1] == 7
+
+
+@pytest.mark.data
+def test_encoding_msm7(payloads):
+    epochs = [decode_msm(one, NEAR_NS).epoch() for one in payloads if is_msm7(one)][:300]
+    epochs = [epoch for epoch in epochs if len(epoch)]
+    us = best_us(lambda epoch: encode_msm(1, epoch, more=False), epochs)
+    cells = sum(map(len, epochs)) / len(epochs)
+    print(f"encode MSM7: {us:.1f} us a message of {cells:.1f} rows ({1e6 / us:.0f} messages a second)")
+
+
+@pytest.mark.data
+def test_whole_epochs(shared_data):
+    """Bytes to epochs and back, with framing, checksums and everything else that a stream needs."""
+    frames = epochs_of = rows = 0
+    spent_s = encoded_us = 0.0
+    for name in STREAMS:
+        data = (shared_data / "rtcm3" / name).read_bytes()
+        best_s = float("inf")
+        for _ in range(4):
+            feed, events = Feed(name), []
+            start = time.perf_counter()
+            for at, end in pairwise(range(0, len(data) + 1024, 1024)):
+                events += feed.push(data[at:end], NEAR_NS)
+            best_s = min(best_s, time.perf_counter() - start)
+        spent_s += best_s
+        epochs = [event.epoch for event in events if isinstance(event, EpochReceived)]
+        frames, epochs_of = frames + feed.frames, epochs_of + len(epochs)
+        rows += sum(map(len, epochs))
+        encoded_us += best_us(lambda epoch: encode_station_epoch(1, epoch), epochs, repeat=3) * len(epochs)
+    epoch_us = spent_s / epochs_of * 1e6
+    print(
+        f"stream to epochs: {spent_s / frames * 1e6:.1f} us a frame, {epoch_us:.0f} us an epoch of "
+        f"{rows / epochs_of:.0f} rows; {STATIONS} stations at 1 Hz take {STATIONS * epoch_us / 1e4:.0f} % of a core"
+    )
+    print(f"epoch to frames: {encoded_us / epochs_of:.0f} us")
+
+
+@pytest.mark.data
+def test_msm7_of_5000_stations(payloads):
+    """Framing, checksum and MSM7 of four systems a second, nothing else."""
+    one_second = [next(one for one in payloads if message_number(one) == number) for number in (1077, 1087, 1097, 1127)]
+    data = b"".join(map(encode_frame, one_second))
+
+    def second(chunk):
+        return [decode_msm(one, NEAR_NS) for one in FrameBuffer().push(chunk)]
+
+    us = best_us(second, [data] * 200)
+    print(
+        f"4 MSM7 a station and second, {len(data)} bytes: {us:.0f} us; {STATIONS} stations: {STATIONS * us / 1e4:.0f} %"
+    )
+
+
+@pytest.mark.data
+def test_messages_from_before_msm(shared_data):
+    data = (shared_data / "rtcm3" / "switch-legacy-msm-legacy-msm.rtcm").read_bytes()
+    chosen = [one for one in FrameBuffer().push(data) if one and message_number(one) in {1004, 1012}][:200]
+    decode_us = best_us(lambda one: decode_legacy(one, NEAR_NS), chosen)
+    pairs = [(message_number(one), decode_legacy(one, NEAR_NS).epoch()) for one in chosen]
+    encode_us = best_us(lambda pair: encode_legacy(pair[0], 1, pair[1], more=False), pairs)
+    theirs_us = best_us(lambda one: RTCMMessage(payload=one), chosen[::5], repeat=2)
+    print(f"1004 and 1012: decode {decode_us:.0f} us (pyrtcm {theirs_us:.0f} us), encode {encode_us:.0f} us")
