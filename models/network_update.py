@@ -12,12 +12,11 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from models.network_state import NetworkPolicy, NetworkState, reset_arc
-from models.reduction import MU, WAVELENGTHS_M
+from models.reduction import MU, OBSERVATION_TYPES, WAVELENGTHS_M
 from models.validity import Flag
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 
-_TYPES = ((0, True), (1, True), (0, False), (1, False))  # band and is-code of the four observation types
 _MAX_RESETS = 6  # observations rejected in one epoch before the epoch is taken as it is
 _MEDIAN_CHI2 = 0.455  # median of chi-square with one degree of freedom
 
@@ -62,7 +61,7 @@ def design(state: NetworkState, observed: Observed) -> FloatArray:
     ionosphere = state.ionosphere_index(observed.arc)
     matrix[:, :, 0] = observed.wet_mapping
     matrix[:, rows, 1 + state.arc_station[observed.arc]] = observed.wet_mapping
-    for kind, (band, is_code) in enumerate(_TYPES):
+    for kind, (band, is_code) in enumerate(OBSERVATION_TYPES):
         delay = MU[band] * observed.slant_factor
         matrix[kind, rows, ionosphere] = delay if is_code else -delay
         if not is_code:
@@ -111,7 +110,7 @@ def update(
         row = int(worst[1])
         flags = observed.flags.copy()
         flags[row] |= Flag.INNOVATION
-        if _TYPES[int(worst[0])][1]:
+        if OBSERVATION_TYPES[int(worst[0])][1]:
             use_code = observed.use_code.copy()
             use_code[row] = False
             observed = replace(observed, flags=flags, use_code=use_code)
@@ -141,7 +140,7 @@ def _try_update(
     values = np.concatenate([observed.code_m, observed.phase_m])
     bases: list[FloatArray] = []
     blocks, innovations = [], []
-    for kind, (_, is_code) in enumerate(_TYPES):
+    for kind, (_, is_code) in enumerate(OBSERVATION_TYPES):
         sd = policy.code_sd_m if is_code else policy.phase_sd_m
         weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(sd, observed.elevation_rad))
         used = observed.use_code if is_code else np.ones(len(station), dtype=np.bool_)

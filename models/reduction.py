@@ -31,6 +31,9 @@ WAVELENGTHS_M = np.array([SPEED_OF_LIGHT_M_S / FREQUENCY_L1_HZ, SPEED_OF_LIGHT_M
 MU = np.array([1.0, (FREQUENCY_L1_HZ / FREQUENCY_L2_HZ) ** 2])
 """Ionospheric delay relative to L1, shape ``(2,)``."""
 
+OBSERVATION_TYPES = ((0, True), (1, True), (0, False), (1, False))
+"""Band and whether it is a code: code L1, code L2, phase L1, phase L2, the order of every stacked design."""
+
 _MIN_ELEVATION_RAD = np.radians(3.0)  # below, mapping functions and broadcast geometry are not worth having
 _ANTENNA_FREQUENCIES = ("G01", "G02")
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from models.fix import FixPolicy, FixStatus, PartialFix, condition_on_integers, partial_fix
-from models.reduction import MU, WAVELENGTHS_M, Reduced
+from models.reduction import MU, OBSERVATION_TYPES, WAVELENGTHS_M, Reduced
 from models.weights import elevation_variance_m2
 from stations.arrays import FloatArray, IntArray
 from stations.frames import enu_rotation_at
@@ -25,7 +25,6 @@ _NETWORK_OPEN = (
     "the network does not hold its own integers (a wrong coordinate or antenna, or a disturbed ionosphere): "
     "no fix is claimed against it"
 )
-_TYPES = ((0, True), (1, True), (0, False), (1, False))
 
 
 class RoverStatus(StrEnum):
@@ -222,10 +221,10 @@ def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, correctio
     values = values - corrections.zwd_m @ wet
     troposphere = wet.T @ corrections.zwd_covariance_m2 @ wet
     single = np.zeros((4, count, 4, count))
-    for i, (band, is_code) in enumerate(_TYPES):
+    for i, (band, is_code) in enumerate(OBSERVATION_TYPES):
         delay = MU[band] if is_code else -MU[band]
         values[i] -= delay * corrections.ionosphere_m
-        for k, (other_band, other_code) in enumerate(_TYPES):
+        for k, (other_band, other_code) in enumerate(OBSERVATION_TYPES):
             other = MU[other_band] if other_code else -MU[other_band]
             single[i, :, k, :] = delay * other * corrections.ionosphere_covariance_m2 + troposphere
         sd = policy.code_sd_m if is_code else policy.phase_sd_m

@@ -27,7 +27,6 @@ class Flag(IntFlag):
     YOUNG = 32  # tracked for fewer than three epochs
     LOW = 64  # below the elevation above which the field is trained without doubt
     FLOAT = 128  # ambiguities not fixed to integers
-    DELAY_JUMP = 256  # the slant delay left what the last accepted value allows
 
 
 SLIP = Flag.LOCK_LOST | Flag.GEOMETRY_FREE | Flag.TIME_DIFFERENCE
