@@ -12,7 +12,8 @@ from models.atmosphere import zwd_at
 from models.code_position import CodePosition, code_position
 from models.field.cell import difference
 from models.field.solve import Posterior
-from models.reduction import DualFrequency, Reduced, dual_frequency, reduce_epoch
+from models.observables import Observables, observables
+from models.reduction import Reduced, reduce_epoch
 from models.rover import MIN_SATELLITES, Corrections, RoverPolicy, RoverSolution, RoverStatus, common_rows, solve
 from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
@@ -96,7 +97,7 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
             f"{age_s:.1f} s apart, at most {policy.maximum_age_s:.0f} s can be bridged"
         )
         return refuse(Reason.STALE_NETWORK, text)
-    raw = dual_frequency(request.epoch)
+    raw = observables(request.epoch)
     seen = len(np.unique(request.epoch.satellite))
     if len(raw.satellite) < MIN_SATELLITES:
         text = (
@@ -148,7 +149,7 @@ def _solve(
     service: Service,
     posterior: Posterior,
     request: RoverRequest,
-    raw: DualFrequency,
+    raw: Observables,
     reference_m: FloatArray,
     master: str,
 ) -> RoverSolution:

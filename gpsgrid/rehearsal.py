@@ -12,7 +12,8 @@ import numpy as np
 from gpsgrid.answer import Answer
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import PayloadArrived, PositionAnswered, PositionAsked, Tick
-from models.reduction import MU, WAVELENGTHS_M, DualFrequency, reduce_epoch
+from models.observables import GPS_L1_L2_M, Observables, gps_l1_l2, ionosphere_factor
+from models.reduction import reduce_epoch
 from stations.arrays import FloatArray
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
@@ -92,7 +93,7 @@ def _epoch(position_m: FloatArray, time_ns: int, number: int) -> StationEpoch:
     pattern = np.sin(np.outer([1.0, 2.0], satellite * 1.7) + 2.3 * number + time_ns / NS_PER_S)
     delay_m = np.zeros((2, n))
     if number == _BUBBLE[0]:
-        delay_m[:, _BUBBLE[1]] = MU * _BUBBLE[2]
+        delay_m[:, _BUBBLE[1]] = ionosphere_factor(GPS_L1_L2_M) * _BUBBLE[2]
     phase_m = code_m - delay_m + _PHASE_M * pattern
     code_m = code_m + delay_m + _CODE_M * pattern[::-1]
     return make_epoch(
@@ -100,16 +101,16 @@ def _epoch(position_m: FloatArray, time_ns: int, number: int) -> StationEpoch:
         np.tile(satellite, 2),
         np.repeat([GPS_L1CA, GPS_L2W], n),
         code_m.ravel(),
-        (phase_m / WAVELENGTHS_M[:, None]).ravel(),
+        (phase_m / GPS_L1_L2_M[:, None]).ravel(),
         np.full(2 * n, 45.0),
         np.full(2 * n, _LOCK_MS),
         np.zeros(2 * n, dtype=np.bool_),
     )
 
 
-def _raw(time_ns: int, satellite: np.ndarray[tuple[int], np.dtype[np.int64]], code_m: FloatArray) -> DualFrequency:
+def _raw(time_ns: int, satellite: np.ndarray[tuple[int], np.dtype[np.int64]], code_m: FloatArray) -> Observables:
     n = len(satellite)
-    return DualFrequency(
+    return gps_l1_l2(
         time_ns,
         satellite,
         code_m,

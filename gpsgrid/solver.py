@@ -13,7 +13,8 @@ from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
 from models.field.solve import FieldObservations
 from models.network import NetworkInfo
-from models.reduction import Reduced, dual_frequency, reduce_epoch
+from models.observables import observables
+from models.reduction import Reduced, reduce_epoch
 from stations.align import NetworkEpoch
 from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
@@ -84,7 +85,7 @@ class NetworkSolver:
         reduced: dict[str, Reduced] = {}
         for name, observations in epoch.stations.items():
             station = self.network.station(name)
-            raw = dual_frequency(observations)
+            raw = observables(observations)
             if len(raw.satellite):
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         reduced, wrong = without_wrong_orbits(reduced)
@@ -154,9 +155,10 @@ def without_wrong_orbits(reduced: dict[str, Reduced]) -> tuple[dict[str, Reduced
     for one in reduced.values():
         if len(one.satellite) < _FEWEST_FOR_CLOCK:
             continue
-        clock_m = float(np.median(one.code_m[0]))
-        for satellite, code_m in zip(one.satellite, one.code_m[0], strict=True):
-            residuals.setdefault(int(satellite), []).append(float(code_m) - clock_m)
+        system = one.satellite // 100
+        clock_m = np.array([np.median(one.code_m[0, system == mine]) for mine in system])
+        for satellite, residual_m in zip(one.satellite, one.code_m[0] - clock_m, strict=True):
+            residuals.setdefault(int(satellite), []).append(float(residual_m))
     wrong = tuple(sorted(s for s, values in residuals.items() if abs(float(np.median(values))) > _WRONG_ORBIT_M))
     if not wrong:
         return reduced, wrong

@@ -12,7 +12,6 @@ import numpy as np
 
 from models.network import NetworkInfo
 from models.network_state import NetworkPolicy, NetworkState, zwd_prior_m2
-from models.reduction import MU, WAVELENGTHS_M
 from models.validity import SLIP, Flag
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
@@ -55,9 +54,10 @@ def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
     observed = info.observed
     arc = observed.arc
     index = state.ionosphere_index(arc)
-    ambiguity_m = np.stack([state.mean[index + 1], state.mean[index + 2]]) * WAVELENGTHS_M[:, None]
+    ambiguity_m = np.stack([state.mean[index + 1], state.mean[index + 2]]) * observed.wavelength_m
     phase_m = observed.phase_m - ambiguity_m
-    scale = 1.0 / (MU[1] - MU[0])
+    mu = observed.mu
+    scale = 1.0 / (mu[1] - mu[0])
     ionosphere_m = (phase_m[0] - phase_m[1]) * scale
     variance = 2.0 * scale**2 * elevation_variance_m2(PRODUCT_PHASE_SD_M, observed.elevation_rad)
 
@@ -66,7 +66,7 @@ def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
     rows = position[info.closing]
     fixed = np.ones(len(arc), dtype=np.bool_)
     fixed[rows] = info.fixed
-    float_variance = np.where(info.fixed, 0.0, (scale * info.float_sd_m) ** 2)
+    float_variance = np.where(info.fixed, 0.0, (scale[rows] * info.float_sd_m) ** 2)
     variance += _float_shares(state.arc_satellite[arc], rows, info.fixed, float_variance)
 
     flags = observed.flags.copy()

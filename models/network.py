@@ -8,7 +8,7 @@ The filter's noise model is pessimistic on purpose (``NetworkPolicy``): it decid
 product that the error field is trained on has its own noise model, in ``models.atmosphere``.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,7 @@ from models.devalidation import (
 from models.fix import FixPolicy, condition_on_integers, partial_fix
 from models.network_state import NetworkPolicy, NetworkState, add_arc, drop_arcs, predict, reset_arc
 from models.network_update import Observed, start_cyc, update
-from models.reduction import WAVELENGTHS_M, Reduced
+from models.reduction import Reduced
 from models.validity import SLIP, Flag, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_MS, NS_PER_S
@@ -116,7 +116,8 @@ def _take_in(
         reduced = epochs.get(name)
         if reduced is None:
             continue
-        for row in np.flatnonzero(reduced.elevation_rad > policy.minimum_elevation_rad):
+        ours = np.isin(reduced.satellite // 100, policy.systems)
+        for row in np.flatnonzero(ours & (reduced.elevation_rad > policy.minimum_elevation_rad)):
             columns[index, int(reduced.satellite[row])] = (reduced, int(row))
     known = {(int(r), int(s)): k for k, (r, s) in enumerate(zip(state.arc_station, state.arc_satellite, strict=True))}
     fresh = [key for key in columns if key not in known]
@@ -131,8 +132,14 @@ def _take_in(
     def column(name: str) -> FloatArray:
         return np.array([getattr(reduced, name)[row] for reduced, row in cells])
 
-    code_m = np.array([reduced.code_m[:, row] for reduced, row in cells]).reshape(-1, 2).T
-    phase_m = np.array([reduced.phase_m[:, row] for reduced, row in cells]).reshape(-1, 2).T
+    def pair(values_of: Callable[[Reduced], FloatArray]) -> FloatArray:
+        pairs = {id(reduced): reduced.of_pair(values_of(reduced)) for reduced, _ in cells}
+        return np.array([pairs[id(reduced)][:, row] for reduced, row in cells]).reshape(-1, 2).T
+
+    code_m = pair(lambda reduced: reduced.code_m)
+    phase_m = pair(lambda reduced: reduced.phase_m)
+    wavelength_m = pair(lambda reduced: reduced.raw.wavelength_m)
+    signal = pair(lambda reduced: reduced.raw.signal.astype(np.float64)).astype(np.int64)
     lock_ms = np.array([reduced.raw.lock_ms[row] for reduced, row in cells], dtype=np.int64)
     change = PhaseChange(
         state.arc_station[arc],
@@ -144,7 +151,9 @@ def _take_in(
         phase_m - state.arc_phase_m[:, arc],
         column("elevation_rad"),
     )
-    new = np.isin(arc, [known[key] for key in fresh])
+    fresh_arcs = np.isin(arc, [known[key] for key in fresh])
+    # Other carriers than before have other ambiguities.
+    new = fresh_arcs | (wavelength_m != state.arc_wavelength_m[:, arc]).any(axis=0)
     flags = np.zeros(len(arc), dtype=np.int64)
     old = np.flatnonzero(~new)
     if len(old):
@@ -153,6 +162,8 @@ def _take_in(
         arc,
         code_m,
         phase_m,
+        wavelength_m,
+        signal,
         column("elevation_rad"),
         column("slant_factor"),
         column("wet_mapping"),
@@ -165,9 +176,12 @@ def _take_in(
     seen, lock, phase = state.arc_seen_ns.copy(), state.arc_lock_ms.copy(), state.arc_phase_m.copy()
     seen[arc], lock[arc] = time_ns, lock_ms
     phase[:, arc] = phase_m
+    wavelength = state.arc_wavelength_m.copy()
+    wavelength[:, arc] = wavelength_m
     epochs_seen = state.arc_epochs.copy()
     epochs_seen[arc] += 1
     state = replace(state, arc_seen_ns=seen, arc_lock_ms=lock, arc_phase_m=phase, arc_epochs=epochs_seen)
+    state = replace(state, arc_wavelength_m=wavelength)
     return state, observed, int(np.count_nonzero(slipped))
 
 
@@ -197,10 +211,22 @@ def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tupl
     priority = np.zeros(len(state.arc_station))
     priority[observed.arc] = observed.elevation_rad
     priority += np.minimum(state.arc_epochs, 1000) + 1000.0 * mature
-    closing, basis = cycle_basis(state.arc_station, state.arc_satellite, priority, mature)
+    receiver, transmitter = _nodes(state)
+    closing, basis = cycle_basis(receiver, transmitter, priority, mature)
     state = _fix_cycles(policy, state, basis, state.arc_satellite[closing])
-    closing, basis = cycle_basis(state.arc_station, state.arc_satellite, priority, seen)
+    closing, basis = cycle_basis(receiver, transmitter, priority, seen)
     return state, basis, closing
+
+
+def _nodes(state: NetworkState) -> tuple[IntArray, IntArray]:
+    """Return receiver and transmitter of each arc as the graph of integers knows them, shape ``(arc,)``.
+
+    Every system has receiver biases of its own, so a station is one node per system; a satellite that stations track on
+    different carriers is one node per pair of carriers.
+    """
+    _, carriers = np.unique(state.arc_wavelength_m, axis=1, return_inverse=True)
+    receiver = state.arc_station * 10 + state.arc_satellite // 100
+    return receiver, state.arc_satellite * 1000 + carriers.ravel()
 
 
 def _fix_cycles(policy: NetworkPolicy, state: NetworkState, basis: FloatArray, satellite: IntArray) -> NetworkState:
@@ -251,7 +277,7 @@ def _judge(
     _, mean, covariance = _cycle_moments(state, basis)
     variance = np.maximum(np.diagonal(covariance), 0.0)
     held = _held(mean, variance)
-    one, two = WAVELENGTHS_M
+    one, two = state.arc_wavelength_m[:, closing]
     cross = np.diagonal(covariance[:count, count:])
     spread = one**2 * variance[:count] + two**2 * variance[count:] - 2.0 * one * two * cross
     age = np.tile(state.arc_epochs[closing], 2)

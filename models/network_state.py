@@ -14,6 +14,7 @@ import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S
+from stations.signals import Constellation
 
 PER_ARC = 3
 
@@ -45,6 +46,8 @@ class NetworkPolicy:
         odd_again_s: A second such satellite within this time means that the fault lies deeper: all start anew.
         conflict_sd_cyc, conflict_cyc: An open cycle this well known and yet this far from an integer contradicts
             something that is held; after ``odd_epochs`` of it everything starts anew.
+        systems: Constellations that the network solves. GLONASS is not among them: its integers need inter-frequency
+            biases, and its ionosphere follows from the others.
         stagnant_s, stagnant_share: Cycles this old should long have been fixed; when more than this share of them
             is open, something that is held keeps them open, with the same consequence.
     """
@@ -81,6 +84,7 @@ class NetworkPolicy:
     conflict_cyc: float = 0.2
     stagnant_s: float = 1800.0
     stagnant_share: float = 0.3
+    systems: tuple[int, ...] = (Constellation.GPS, Constellation.GALILEO, Constellation.QZSS, Constellation.BEIDOU)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class NetworkState:
         arc_seen_ns: Last observation, shape ``(arc,)``.
         arc_lock_ms: Lock time at the last observation, shape ``(arc,)``.
         arc_phase_m: Reduced phases at the last observation, shape ``(2, arc)``.
+        arc_wavelength_m: Of the two carriers that the ambiguities belong to, shape ``(2, arc)``.
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
         conflict_epochs: Epochs in a row in which an open cycle contradicted what is held.
@@ -114,6 +119,7 @@ class NetworkState:
     arc_seen_ns: IntArray
     arc_lock_ms: IntArray
     arc_phase_m: FloatArray
+    arc_wavelength_m: FloatArray
     arc_odd: IntArray
     misfit_epochs: IntArray
     conflict_epochs: int = 0
@@ -176,6 +182,7 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         empty,
         empty,
         np.zeros((2, 0)),
+        np.zeros((2, 0)),
         empty,
         np.zeros(count, dtype=np.int64),
     )
@@ -225,6 +232,7 @@ def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
         arc_seen_ns=state.arc_seen_ns[keep],
         arc_lock_ms=state.arc_lock_ms[keep],
         arc_phase_m=state.arc_phase_m[:, keep],
+        arc_wavelength_m=state.arc_wavelength_m[:, keep],
         arc_odd=state.arc_odd[keep],
     )
 
@@ -262,6 +270,7 @@ def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite:
         arc_seen_ns=np.append(state.arc_seen_ns, state.time_ns),
         arc_lock_ms=np.append(state.arc_lock_ms, 0),
         arc_phase_m=np.column_stack([state.arc_phase_m, np.zeros(2)]),
+        arc_wavelength_m=np.column_stack([state.arc_wavelength_m, np.full(2, np.nan)]),
         arc_odd=np.append(state.arc_odd, 0),
     )
 

@@ -12,12 +12,14 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from models.network_state import NetworkPolicy, NetworkState, reset_arc
-from models.reduction import MU, OBSERVATION_TYPES, WAVELENGTHS_M
+from models.observables import ionosphere_factor
+from models.reduction import OBSERVATION_TYPES
 from models.validity import Flag
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 _MAX_RESETS = 6  # observations rejected in one epoch before the epoch is taken as it is
+_PER_METRE = 1e6  # wavelengths as whole micrometres, to be compared
 _MEDIAN_CHI2 = 0.455  # median of chi-square with one degree of freedom
 
 
@@ -27,7 +29,9 @@ class Observed:
 
     Attributes:
         arc: Index of the arc in the state, shape ``(n,)``.
-        code_m, phase_m: Observed minus computed, shape ``(2, n)``.
+        code_m, phase_m: Observed minus computed on two carriers, shape ``(2, n)``.
+        wavelength_m: Of the carriers, shape ``(2, n)``.
+        signal: Signals of the codes, shape ``(2, n)``.
         elevation_rad, slant_factor, wet_mapping: Shape ``(n,)``.
         use_code: Whether the codes take part, shape ``(n,)``.
         flags: Findings so far, ``validity.Flag``, shape ``(n,)``.
@@ -36,25 +40,33 @@ class Observed:
     arc: IntArray
     code_m: FloatArray
     phase_m: FloatArray
+    wavelength_m: FloatArray
+    signal: IntArray
     elevation_rad: FloatArray
     slant_factor: FloatArray
     wet_mapping: FloatArray
     use_code: BoolArray
     flags: IntArray
 
+    @property
+    def mu(self) -> FloatArray:
+        """Ionospheric delay relative to GPS L1, shape ``(2, n)``."""
+        return ionosphere_factor(self.wavelength_m)
+
 
 def start_cyc(state: NetworkState, observed: Observed, row: int) -> FloatArray:
     """Return the ambiguities that code and the predicted ionosphere suggest, shape ``(2,)``."""
     vertical = state.mean[state.ionosphere_index(observed.arc[row : row + 1])[0]]
-    delay = MU * observed.slant_factor[row] * vertical
-    start: FloatArray = (observed.phase_m[:, row] - observed.code_m[:, row] + 2.0 * delay) / WAVELENGTHS_M
+    delay = observed.mu[:, row] * observed.slant_factor[row] * vertical
+    apart_m = observed.phase_m[:, row] - observed.code_m[:, row]
+    start: FloatArray = (apart_m + 2.0 * delay) / observed.wavelength_m[:, row]
     return start
 
 
 def design(state: NetworkState, observed: Observed) -> FloatArray:
     """Return the partial derivatives of the four observation types, shape ``(4, n, state)``.
 
-    Types in the order code L1, code L2, phase L1, phase L2; clocks are not part of the state.
+    Types in the order code and phase, first and second carrier each; clocks are not part of the state.
     """
     rows = np.arange(len(observed.arc))
     matrix = np.zeros((4, len(rows), len(state.mean)))
@@ -62,32 +74,60 @@ def design(state: NetworkState, observed: Observed) -> FloatArray:
     matrix[:, :, 0] = observed.wet_mapping
     matrix[:, rows, 1 + state.arc_station[observed.arc]] = observed.wet_mapping
     for kind, (band, is_code) in enumerate(OBSERVATION_TYPES):
-        delay = MU[band] * observed.slant_factor
+        delay = observed.mu[band] * observed.slant_factor
         matrix[kind, rows, ionosphere] = delay if is_code else -delay
         if not is_code:
-            matrix[kind, rows, ionosphere + 1 + band] = WAVELENGTHS_M[band]
+            matrix[kind, rows, ionosphere + 1 + band] = observed.wavelength_m[band]
     return matrix
 
 
-def clock_free_basis(station: IntArray, satellite: IntArray, weight: FloatArray) -> FloatArray:
+def clock_free_basis(receiver: IntArray, transmitter: IntArray, weight: FloatArray) -> FloatArray:
     """Return an orthonormal basis of what receiver and satellite clocks cannot explain.
 
     Args:
-        station: Station index of each observation of one type, shape ``(n,)``.
-        satellite: Satellite of each, shape ``(n,)``.
+        receiver: Which receiver clock is in each observation of one type, shape ``(n,)``.
+        transmitter: Which satellite clock, shape ``(n,)``.
         weight: One over the standard deviations, shape ``(n,)``.
 
     Returns:
         Columns orthogonal to all weighted clock columns, shape ``(n, k)``; applied to whitened observations
         they leave white noise. With complete visibility ``k = (stations - 1) (satellites - 1)``.
     """
-    receivers = (station[:, None] == np.unique(station)[None, :]).astype(np.float64)
-    transmitters = (satellite[:, None] == np.unique(satellite)[None, :]).astype(np.float64)
+    receivers = (receiver[:, None] == np.unique(receiver)[None, :]).astype(np.float64)
+    transmitters = (transmitter[:, None] == np.unique(transmitter)[None, :]).astype(np.float64)
     clocks = np.hstack([receivers, transmitters]) * weight[:, None]
     left, singular, _ = np.linalg.svd(clocks, full_matrices=True)
     rank = int(np.count_nonzero(singular > 1e-9 * singular[0])) if len(singular) else 0
     basis: FloatArray = left[:, rank:]
     return basis
+
+
+def _whitener(policy: NetworkPolicy, state: NetworkState, observed: Observed, kind: int, inflation: float) -> FloatArray:
+    """Return what turns observations of one type into white noise without clocks, shape ``(n, k)``.
+
+    Every signal has clocks of its own, at the receiver and at the satellite, since every code has biases of its own:
+    so stations that track L2W and others that track L2C are never differenced in their codes. Phases of one frequency
+    are aligned whatever the code, hence share the satellite's clock; the receiver's is free per signal, which also takes
+    a quarter of a cycle that a receiver left in.
+    """
+    band, is_code = OBSERVATION_TYPES[kind]
+    station, satellite = state.arc_station[observed.arc], state.arc_satellite[observed.arc]
+    sd = policy.code_sd_m if is_code else policy.phase_sd_m
+    weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(sd, observed.elevation_rad))
+    used = observed.use_code if is_code else np.ones(len(station), dtype=np.bool_)
+    signal = observed.signal[band]
+    receiver = station * 1000 + signal
+    carrier = np.rint(observed.wavelength_m[band] * _PER_METRE).astype(np.int64)
+    transmitter = satellite * 1_000_000 + (signal if is_code else carrier)
+    blocks = []
+    for system in np.unique(satellite // 100):
+        rows = np.flatnonzero(used & (satellite // 100 == system))
+        if len(rows):
+            small = clock_free_basis(receiver[rows], transmitter[rows], weight[rows])
+            block = np.zeros((len(station), small.shape[1]))
+            block[rows] = small * weight[rows, None]
+            blocks.append(block)
+    return np.hstack(blocks) if blocks else np.zeros((len(station), 0))
 
 
 def update(
@@ -135,27 +175,15 @@ def _try_update(
         Kalman update on observations whitened and freed of clocks; surprise as in data snooping, Baarda
         (1968): ``[S^-1 v]_i / sqrt([S^-1]_ii)``.
     """
-    station, satellite = state.arc_station[observed.arc], state.arc_satellite[observed.arc]
     matrix = design(state, observed)
     values = np.concatenate([observed.code_m, observed.phase_m])
-    bases: list[FloatArray] = []
-    blocks, innovations = [], []
-    for kind, (_, is_code) in enumerate(OBSERVATION_TYPES):
-        sd = policy.code_sd_m if is_code else policy.phase_sd_m
-        weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(sd, observed.elevation_rad))
-        used = observed.use_code if is_code else np.ones(len(station), dtype=np.bool_)
-        basis = np.zeros((len(station), 0))
-        if used.any():
-            small = clock_free_basis(station[used], satellite[used], weight[used])
-            basis = np.zeros((len(station), small.shape[1]))
-            basis[used] = small * weight[used, None]
-        bases.append(basis)
-        blocks.append(basis.T @ matrix[kind])
-        innovations.append(basis.T @ values[kind])
+    bases = [_whitener(policy, state, observed, kind, inflation) for kind in range(len(OBSERVATION_TYPES))]
+    blocks = [basis.T @ matrix[kind] for kind, basis in enumerate(bases)]
+    innovations = [basis.T @ values[kind] for kind, basis in enumerate(bases)]
     h = np.vstack(blocks)
     v = np.concatenate(innovations) - h @ state.mean
     if not len(v):
-        return state.mean, state.covariance, np.zeros((4, len(station)))
+        return state.mean, state.covariance, np.zeros((4, len(observed.arc)))
     cross = state.covariance @ h.T
     s = h @ cross
     s.flat[:: len(s) + 1] += 1.0
@@ -165,7 +193,7 @@ def _try_update(
     covariance = state.covariance - gain @ cross.T
     covariance = 0.5 * (covariance + covariance.T)
     solved = cho_solve(factor, v, check_finite=False)
-    surprise = np.zeros((4, len(station)))
+    surprise = np.zeros((4, len(observed.arc)))
     start = 0
     inverse = cho_solve(factor, np.eye(len(s)), check_finite=False)
     for kind, basis in enumerate(bases):

@@ -17,48 +17,21 @@ import numpy as np
 from models.antenna import phase_center_range_m
 from models.ephemeris import satellite_states
 from models.geometry import line_of_sight, pierce_points
+from models.observables import Observables
 from models.tides import solid_earth_tide_m
 from models.troposphere import NOMINAL_ZWD_M, mapping_functions, zenith_hydrostatic_delay
 from stations.antex import AntennaCalibration
 from stations.arrays import BoolArray, FloatArray, IntArray
-from stations.constants import FREQUENCY_L1_HZ, FREQUENCY_L2_HZ, SPEED_OF_LIGHT_M_S
-from stations.epoch import StationEpoch
+from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.frames import geodetic_from_ecef
-from stations.navigation import GpsEphemeris
-from stations.signals import GPS_L1CA, GPS_L2W
-
-WAVELENGTHS_M = np.array([SPEED_OF_LIGHT_M_S / FREQUENCY_L1_HZ, SPEED_OF_LIGHT_M_S / FREQUENCY_L2_HZ])
-MU = np.array([1.0, (FREQUENCY_L1_HZ / FREQUENCY_L2_HZ) ** 2])
-"""Ionospheric delay relative to L1, shape ``(2,)``."""
+from stations.navigation_kinds import Ephemeris
+from stations.signals import SIGNALS, satellite_name
 
 OBSERVATION_TYPES = ((0, True), (1, True), (0, False), (1, False))
 """Band and whether it is a code: code L1, code L2, phase L1, phase L2, the order of every stacked design."""
 
 _MIN_ELEVATION_RAD = np.radians(3.0)  # below, mapping functions and broadcast geometry are not worth having
-_ANTENNA_FREQUENCIES = ("G01", "G02")
-
-
-@dataclass(frozen=True)
-class DualFrequency:
-    """The satellites of one epoch with code and phase on L1 and L2.
-
-    Attributes:
-        time_ns: Receiver time tag.
-        satellite: Shape ``(n,)``, ascending.
-        code_m: Pseudoranges, shape ``(2, n)``.
-        phase_m: Carrier phases in metres, shape ``(2, n)``.
-        cn0_dbhz: Shape ``(2, n)``, NaN where unknown.
-        lock_ms: The shorter lock of both frequencies, shape ``(n,)``.
-        half_cycle: Either phase may be off by half a cycle, shape ``(n,)``.
-    """
-
-    time_ns: int
-    satellite: IntArray
-    code_m: FloatArray
-    phase_m: FloatArray
-    cn0_dbhz: FloatArray
-    lock_ms: IntArray
-    half_cycle: BoolArray
+_GPS_PATTERNS = ("G01", "G02", "G02")  # per slot, where an antenna is calibrated for GPS only, as most are
 
 
 @dataclass(frozen=True)
@@ -72,10 +45,10 @@ class Reduced:
         unit: Receiver to satellite, shape ``(n, 3)``.
         elevation_rad, azimuth_rad, wet_mapping, slant_factor: Shape ``(n,)``.
         pierce_m: Shape ``(n, 3)``.
-        code_m, phase_m: Observed minus computed, shape ``(2, n)``.
+        code_m, phase_m: Observed minus computed, NaN in empty slots, shape ``(slot, n)``.
     """
 
-    raw: DualFrequency
+    raw: Observables
     receiver_m: FloatArray
     satellite_m: FloatArray
     unit: FloatArray
@@ -87,6 +60,10 @@ class Reduced:
     code_m: FloatArray
     phase_m: FloatArray
 
+    def of_pair(self, values: FloatArray) -> FloatArray:
+        """Return ``(slot, n)`` values of the two carriers that tell the ionosphere, shape ``(2, n)``."""
+        return np.take_along_axis(values, self.raw.pair, axis=0)
+
     @property
     def satellite(self) -> IntArray:
         """Satellite integers, shape ``(n,)``."""
@@ -94,17 +71,8 @@ class Reduced:
 
     def rows(self, keep: BoolArray | IntArray) -> "Reduced":
         """Return the rows selected by a mask or an index array."""
-        raw = self.raw
         return Reduced(
-            DualFrequency(
-                raw.time_ns,
-                raw.satellite[keep],
-                raw.code_m[:, keep],
-                raw.phase_m[:, keep],
-                raw.cn0_dbhz[:, keep],
-                raw.lock_ms[keep],
-                raw.half_cycle[keep],
-            ),
+            self.raw.rows(keep),
             self.receiver_m,
             self.satellite_m[keep],
             self.unit[keep],
@@ -118,36 +86,16 @@ class Reduced:
         )
 
 
-def dual_frequency(epoch: StationEpoch) -> DualFrequency:
-    """Return the satellites that have code and phase on both L1 C/A and L2 P(Y)."""
-    complete = ~(np.isnan(epoch.pseudorange_m) | np.isnan(epoch.phase_cyc))
-    first = np.flatnonzero(complete & (epoch.signal == GPS_L1CA))
-    second = np.flatnonzero(complete & (epoch.signal == GPS_L2W))
-    satellite, i, k = np.intersect1d(
-        epoch.satellite[first], epoch.satellite[second], assume_unique=True, return_indices=True
-    )
-    one, two = first[i], second[k]
-    return DualFrequency(
-        epoch.time_ns,
-        satellite,
-        np.stack([epoch.pseudorange_m[one], epoch.pseudorange_m[two]]),
-        np.stack([epoch.phase_cyc[one], epoch.phase_cyc[two]]) * WAVELENGTHS_M[:, None],
-        np.stack([epoch.cn0_dbhz[one], epoch.cn0_dbhz[two]]),
-        np.minimum(epoch.lock_ms[one], epoch.lock_ms[two]),
-        epoch.half_cycle[one] | epoch.half_cycle[two],
-    )
-
-
 def reduce_epoch(
-    raw: DualFrequency,
-    ephemerides: Mapping[int, GpsEphemeris],
+    raw: Observables,
+    ephemerides: Mapping[int, Ephemeris],
     reference_point_m: FloatArray,
     calibration: AntennaCalibration | None,
 ) -> Reduced:
     """Return observed minus computed at a position; satellites without an ephemeris are left out.
 
     Args:
-        raw: Dual-frequency observations.
+        raw: Observations.
         ephemerides: The ephemeris to use for each satellite, the same for all receivers of an epoch.
         reference_point_m: Antenna reference point, ECEF, tide-free, shape ``(3,)``.
         calibration: Phase calibration of the antenna, or ``None`` for an uncalibrated rover.
@@ -155,10 +103,9 @@ def reduce_epoch(
     Returns:
         Rows above three degrees of elevation only.
     """
-    rows = np.array([row for row, s in enumerate(raw.satellite) if int(s) in ephemerides], dtype=np.int64)
-    used = [ephemerides[int(s)] for s in raw.satellite[rows]]
-    travel_s = raw.code_m[0, rows] / SPEED_OF_LIGHT_M_S
-    states = satellite_states(used, np.arange(len(rows)), raw.time_ns, travel_s)
+    raw = raw.rows(np.array([row for row, s in enumerate(raw.satellite) if int(s) in ephemerides], dtype=np.int64))
+    used = [ephemerides[int(s)] for s in raw.satellite]
+    states = satellite_states(used, np.arange(len(used)), raw.time_ns, raw.code_m[0] / SPEED_OF_LIGHT_M_S)
     receiver_m = reference_point_m + solid_earth_tide_m(reference_point_m, raw.time_ns)
     los = line_of_sight(receiver_m, states.position_m)
     latitude, _, height = geodetic_from_ecef(reference_point_m)
@@ -171,20 +118,11 @@ def reduce_epoch(
         + dry * zenith_hydrostatic_delay(float(latitude), float(height))
         + wet * NOMINAL_ZWD_M
     )
-    center_m = np.zeros((2, len(rows)))
+    center_m = np.zeros(raw.code_m.shape)
     if calibration is not None:
-        for band, code in enumerate(_ANTENNA_FREQUENCIES):
-            center_m[band] = phase_center_range_m(calibration, code, safe_elevation, los.azimuth_rad)
+        center_m = _phase_centers(raw, calibration, safe_elevation, los.azimuth_rad)
     reduced = Reduced(
-        DualFrequency(
-            raw.time_ns,
-            raw.satellite[rows],
-            raw.code_m[:, rows],
-            raw.phase_m[:, rows],
-            raw.cn0_dbhz[:, rows],
-            raw.lock_ms[rows],
-            raw.half_cycle[rows],
-        ),
+        raw,
         receiver_m,
         states.position_m,
         los.unit,
@@ -193,7 +131,26 @@ def reduce_epoch(
         wet,
         slant_factor,
         pierce_m,
-        raw.code_m[:, rows] - computed_m,
-        raw.phase_m[:, rows] - computed_m - center_m,
+        raw.code_m - computed_m,
+        raw.phase_m - computed_m - center_m,
     )
     return reduced.rows(los.elevation_rad > _MIN_ELEVATION_RAD)
+
+
+def _phase_centers(
+    raw: Observables, calibration: AntennaCalibration, elevation_rad: FloatArray, azimuth_rad: FloatArray
+) -> FloatArray:
+    """Return the phase centre corrections of a receiver antenna, zero in empty slots, shape ``(slot, n)``.
+
+    Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as the
+    IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
+    """
+    center_m = np.zeros(raw.code_m.shape)
+    for number in np.unique(raw.signal[raw.signal >= 0]):
+        signal = SIGNALS[int(number)]
+        slot, row = np.nonzero(raw.signal == number)
+        code = f"{satellite_name(100 * signal.constellation)[0]}0{signal.code[0]}"
+        if code not in calibration.frequencies and code not in _GPS_PATTERNS:
+            code = _GPS_PATTERNS[int(slot[0])]
+        center_m[slot, row] = phase_center_range_m(calibration, code, elevation_rad[row], azimuth_rad[row])
+    return center_m

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from models.fix import FixPolicy, FixStatus, PartialFix, condition_on_integers, partial_fix
-from models.reduction import MU, OBSERVATION_TYPES, WAVELENGTHS_M, Reduced
+from models.double_difference import DoubleDifferences, double_differences, with_company
+from models.reduction import Reduced
 from models.weights import elevation_variance_m2
 from stations.arrays import FloatArray, IntArray
 from stations.frames import enu_rotation_at
@@ -43,6 +44,8 @@ class RoverPolicy:
 
     Attributes:
         phase_sd_m, code_sd_m: Zenith noise of rover and master each.
+        mixed_code_sd_m: Bias of a satellite between two codes on one carrier, where rover and master track different
+            ones (differential code biases of the IGS: some decimetres).
         minimum_elevation_rad: Satellites below are not used.
         fix: When integers are believed.
         maximum_dropped: Satellites that may be left out in search of a fix.
@@ -53,6 +56,7 @@ class RoverPolicy:
 
     phase_sd_m: float = 0.0010
     code_sd_m: float = 0.10
+    mixed_code_sd_m: float = 0.5
     minimum_elevation_rad: float = float(np.radians(10.0))
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)
     maximum_dropped: int = 3
@@ -109,8 +113,8 @@ class _Float:
 
     mean: FloatArray
     covariance: FloatArray
-    surprise: FloatArray
-    pivot: int
+    surprise: FloatArray  # of the codes of each satellite, shape (n,)
+    model: DoubleDifferences
 
 
 def common_rows(policy: RoverPolicy, rover: Reduced, master: Reduced) -> tuple[IntArray, IntArray]:
@@ -145,26 +149,25 @@ def solve(
         may_fix: Whether integers may be claimed; not against a network that does not hold its own.
 
     Returns:
-        The solution; with fewer than five satellites its status is ``none``.
+        The solution; with fewer than five satellites (and one more per further system) its status is ``none``.
 
     Source:
         Ionosphere-weighted model: Odijk (2000), eq. 4; partial fixing and tests: ``models.fix``.
     """
-    keep = np.arange(len(rover.satellite))
+    keep = with_company(rover.satellite, np.arange(len(rover.satellite)))
     dropped: list[int] = []
     best: RoverSolution | None = None
     reason = ""
-    while len(keep) >= MIN_SATELLITES:
+    while len(keep) - len(np.unique(rover.satellite[keep] // 100)) >= MIN_SATELLITES - 1:
         try:
             part = _solve_float(policy, rover.rows(keep), master.rows(keep), _select(corrections, keep))
         except np.linalg.LinAlgError:
             reason = f"geometry or corrections of {len(keep)} satellites determine no position"
             break
-        codes = np.abs(part.surprise[:2]).max(axis=0)
-        if codes.max() > policy.outlier_limit and len(dropped) < policy.maximum_dropped:
-            worst = int(np.argmax(codes))
+        if part.surprise.max() > policy.outlier_limit and len(dropped) < policy.maximum_dropped:
+            worst = int(np.argmax(part.surprise))
             dropped.append(int(rover.satellite[keep[worst]]))
-            keep = np.delete(keep, worst)
+            keep = with_company(rover.satellite, np.delete(keep, worst))
             continue
         if not may_fix:
             return replace(
@@ -178,10 +181,10 @@ def solve(
             best, reason = replace(solution, dropped=np.array(sorted(dropped), dtype=np.int64)), solution.reason
         if len(dropped) >= policy.maximum_dropped:
             break
-        order = np.argsort(-np.diagonal(corrections.ionosphere_covariance_m2)[keep])
-        worst = int(order[0] if order[0] != part.pivot else order[1])
+        doubt = np.where(part.model.pivots, -1.0, np.diagonal(corrections.ionosphere_covariance_m2)[keep])
+        worst = int(np.argmax(doubt))
         dropped.append(int(rover.satellite[keep[worst]]))
-        keep = np.delete(keep, worst)
+        keep = with_company(rover.satellite, np.delete(keep, worst))
     if best is not None:
         return replace(best, reason=reason)
     few = f"{len(keep)} satellites common with the master, at least {MIN_SATELLITES} are needed"
@@ -208,36 +211,20 @@ def _select(corrections: Corrections, keep: IntArray) -> Corrections:
 
 def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, corrections: Corrections) -> _Float:
     """Generalised least squares of position and double-difference ambiguities."""
+    model = double_differences(rover, master)
     count = len(rover.satellite)
-    pivot = int(np.argmax(rover.elevation_rad))
-    others = np.delete(np.arange(count), pivot)
-    d = np.zeros((count - 1, count))
-    d[np.arange(count - 1), others] = 1.0
-    d[:, pivot] = -1.0
-    size = count - 1
-
-    wet = np.stack([rover.wet_mapping, -master.wet_mapping])
-    values = np.concatenate([rover.code_m - master.code_m, rover.phase_m - master.phase_m])
-    values = values - corrections.zwd_m @ wet
-    troposphere = wet.T @ corrections.zwd_covariance_m2 @ wet
-    single = np.zeros((4, count, 4, count))
-    for i, (band, is_code) in enumerate(OBSERVATION_TYPES):
-        delay = MU[band] if is_code else -MU[band]
-        values[i] -= delay * corrections.ionosphere_m
-        for k, (other_band, other_code) in enumerate(OBSERVATION_TYPES):
-            other = MU[other_band] if other_code else -MU[other_band]
-            single[i, :, k, :] = delay * other * corrections.ionosphere_covariance_m2 + troposphere
-        sd = policy.code_sd_m if is_code else policy.phase_sd_m
-        noise = elevation_variance_m2(sd, rover.elevation_rad) + elevation_variance_m2(sd, master.elevation_rad)
-        single[i, np.arange(count), i, np.arange(count)] += noise
-    big_d = np.kron(np.eye(4), d)
-    covariance = big_d @ single.reshape(4 * count, 4 * count) @ big_d.T
-    y = (d @ values.T).T.ravel()
-    a = np.zeros((4 * size, 3 + 2 * size))
-    a[:, :3] = np.tile(d @ -rover.unit, (4, 1))
-    for band in range(2):
-        rows = (2 + band) * size + np.arange(size)
-        a[rows, 3 + band * size + np.arange(size)] = WAVELENGTHS_M[band]
+    row = model.row
+    wet = np.stack([rover.wet_mapping, -master.wet_mapping])[:, row]
+    values = model.value_m - corrections.zwd_m @ wet - model.delay * corrections.ionosphere_m[row]
+    single = wet.T @ corrections.zwd_covariance_m2 @ wet
+    single += np.outer(model.delay, model.delay) * corrections.ionosphere_covariance_m2[np.ix_(row, row)]
+    sd = np.where(model.is_code, policy.code_sd_m, policy.phase_sd_m)
+    noise = elevation_variance_m2(1.0, rover.elevation_rad) + elevation_variance_m2(1.0, master.elevation_rad)
+    single.flat[:: len(row) + 1] += sd**2 * noise[row] + np.where(model.mixed, policy.mixed_code_sd_m**2, 0.0)
+    d = model.operator
+    covariance = d @ single @ d.T
+    y = d @ values
+    a = np.hstack([d @ -rover.unit[row], model.ambiguity_m])
 
     if not (np.all(np.isfinite(covariance)) and np.all(np.isfinite(y))):
         message = "corrections or observations are not finite"
@@ -248,16 +235,16 @@ def _solve_float(policy: RoverPolicy, rover: Reduced, master: Reduced, correctio
     normal = cho_factor(white_a.T @ white_a, lower=True, check_finite=False)
     mean = cho_solve(normal, white_a.T @ white_y, check_finite=False)
     parameters = cho_solve(normal, np.eye(len(mean)), check_finite=False)
-    # Data snooping per satellite and type: how surprising is each single difference, given all the rest?
+    # Data snooping per satellite: how surprising is each single difference of codes, given all the rest?
     residual = white_y - white_a @ mean
-    redundancy = np.eye(len(y)) - white_a @ parameters @ white_a.T
-    back = solve_triangular(factor, big_d, lower=True, check_finite=False)
+    back = solve_triangular(factor, d, lower=True, check_finite=False)
+    projected = white_a.T @ back
     top = back.T @ residual
-    variance = np.einsum("ij,ik,kj->j", back, redundancy, back)
-    surprise = np.zeros(4 * count)
-    safe = variance > 1e-9 * variance.max()
-    surprise[safe] = top[safe] / np.sqrt(variance[safe])
-    return _Float(mean, parameters, surprise.reshape(4, count), pivot)
+    variance = np.einsum("ij,ij->j", back, back) - np.einsum("ij,ij->j", projected, parameters @ projected)
+    safe = model.is_code & (variance > 1e-9 * variance.max())
+    surprise = np.zeros(count)
+    np.maximum.at(surprise, row[safe], np.abs(top[safe]) / np.sqrt(variance[safe]))
+    return _Float(mean, parameters, surprise, model)
 
 
 def _float(part: _Float, satellites: IntArray, reference_m: FloatArray, reason: str) -> RoverSolution:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from models.reduction import DualFrequency, Reduced
+from models.observables import gps_l1_l2
+from models.reduction import Reduced
 
 C_M_S = 299_792_458.0
 L1_HZ, L2_HZ = 1575.42e6, 1227.60e6
@@ -131,7 +132,7 @@ class World:
             rows = np.flatnonzero(self.visible[k] & (elevation[k] > self.lowest_rad))
             shift = -unit[k] @ self.moved_m.get(name, np.zeros(3))
             count = len(rows)
-            raw = DualFrequency(
+            raw = gps_l1_l2(
                 time_ns,
                 self.satellites[rows],
                 np.zeros((2, count)),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.code_position import code_position
 from models.ephemeris import EphemerisStore
-from models.reduction import dual_frequency
+from models.observables import observables
 from stations.constants import NS_PER_S
 from stations.edge.files import load_navigation, load_observations, read_text
 from stations.frames import enu_rotation_at
@@ -35,7 +35,7 @@ def store(shared_data):
 @pytest.fixture(scope="module")
 def epochs(shared_data):
     observed = load_observations([shared_data / FOLDER / OBSERVATIONS]).epochs
-    return [dual_frequency(epoch) for epoch in observed[600:1200:20]]
+    return [observables(epoch) for epoch in observed[600:1200:20]]
 
 
 def _take(raw, rows):

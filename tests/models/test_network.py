@@ -17,9 +17,11 @@ from models.network_state import (
     zwd_prior_m2,
 )
 from models.network_update import clock_free_basis
-from models.reduction import MU, WAVELENGTHS_M
+from models.observables import GPS_L1_L2_M as WAVELENGTHS_M, ionosphere_factor
 from models.validity import SLIP, Flag
 from stations.constants import NS_PER_S
+
+MU = ionosphere_factor(WAVELENGTHS_M)
 
 POLICY = NetworkPolicy()
 FLOAT = NetworkPolicy(ar_minimum_epochs=10**9, innovation_limit=1e9, slip_floor_m=1e9)  # linear: nothing is decided

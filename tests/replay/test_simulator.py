@@ -8,7 +8,8 @@ import pytest
 
 from models.ephemeris import satellite_states
 from models.geometry import line_of_sight
-from models.reduction import MU, WAVELENGTHS_M, Reduced, dual_frequency, reduce_epoch
+from models.observables import GPS_L1_L2_M as WAVELENGTHS_M, ionosphere_factor, observables
+from models.reduction import Reduced, reduce_epoch
 from replay.scenario import IonosphereScenario, OrbitScenario, ReceiverScenario, Scenario, TroposphereScenario, quiet
 from replay.simulated_orbits import ISSUE_S, broadcast, earth_angle_rad, make_constellation, true_states
 from replay.simulated_receiver import init, move_clock
@@ -21,6 +22,8 @@ from stations.wire.gps_ephemeris import decode_ephemeris, encode_ephemeris
 from stations.wire.phase_aligner import PhaseAligner
 from stations.wire.publication import encode_station_epoch
 from stations.wire.station_messages import ReferencePosition
+
+MU = ionosphere_factor(WAVELENGTHS_M)
 
 START_NS = gpstime.from_calendar(2026, 5, 3, 10, 17)
 PERFECT_ORBITS = OrbitScenario(radial_sd_m=0.0, along_sd_m=0.0, cross_sd_m=0.0, clock_sd_m=0.0)
@@ -50,7 +53,7 @@ def _reduced(simulator: Simulator, time_ns: int) -> dict[str, tuple[Reduced, np.
     """Return receivers reduced at their true positions with their integers, rows the satellites common to all."""
     ephemerides = {ephemeris.satellite: ephemeris for ephemeris in simulator.ephemerides(time_ns)}
     reduced = {
-        name: reduce_epoch(dual_frequency(one.epoch), ephemerides, one.position_m, None)
+        name: reduce_epoch(observables(one.epoch), ephemerides, one.position_m, None)
         for name, one in _receivers(simulator, time_ns).items()
     }
     high = [set(one.satellite[one.elevation_rad > np.radians(10.0)].tolist()) for one in reduced.values()]
@@ -288,7 +291,7 @@ def test_receivers_are_as_good_as_the_scenario_says():
 def test_nothing_below_the_mask_and_strength_grows_with_elevation():
     for one in _receivers(_simulator(Scenario()), START_NS).values():
         ephemerides = {e.satellite: e for e in _simulator(Scenario()).ephemerides(START_NS)}
-        reduced = reduce_epoch(dual_frequency(one.epoch), ephemerides, one.position_m, None)
+        reduced = reduce_epoch(observables(one.epoch), ephemerides, one.position_m, None)
         assert len(reduced.satellite) == len(np.unique(one.epoch.satellite))
         assert np.degrees(reduced.elevation_rad.min()) > 5.0
         high, low = np.argmax(reduced.elevation_rad), np.argmin(reduced.elevation_rad)
