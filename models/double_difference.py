@@ -69,7 +69,7 @@ def double_differences(rover: Reduced, master: Reduced) -> DoubleDifferences:
                 rows = np.flatnonzero(same[slot] & (system == name))
                 if len(rows) > 1:
                     highest = int(np.argmax(rover.elevation_rad[rows]))
-                    parts.append((np.roll(rows, -highest), slot, is_code))
+                    parts.append((np.insert(np.delete(rows, highest), 0, rows[highest]), slot, is_code))
     row = np.concatenate([rows for rows, _, _ in parts]) if parts else np.zeros(0, dtype=np.int64)
     slot_of = np.concatenate([np.full(len(rows), slot) for rows, slot, _ in parts]) if parts else row
     code = np.concatenate([np.full(len(rows), is_code) for rows, _, is_code in parts]) if parts else row > 0

@@ -187,7 +187,7 @@ def solve(
         keep = with_company(rover.satellite, np.delete(keep, worst))
     if best is not None:
         return replace(best, reason=reason)
-    few = f"{len(keep)} satellites common with the master, at least {MIN_SATELLITES} are needed"
+    few = f"{len(rover.satellite) - len(dropped)} satellites common with the master, at least {MIN_SATELLITES} are needed"
     return RoverSolution(
         RoverStatus.NONE,
         reference_m,
