@@ -1,4 +1,4 @@
-"""Which frequency channel each GLONASS satellite uses, as far as one stream has told.
+"""Which frequency channel each GLONASS satellite uses, as far as the streams have told.
 
 MSM5, MSM7, the legacy messages and the ephemerides name channels, MSM4 and MSM6 do not. Without the channel the
 wavelength is unknown: the phase of such a satellite is left out rather than guessed.
@@ -35,6 +35,12 @@ class GlonassChannels:
         """Remember channels of GLONASS satellites by row, NaN where there is nothing to learn, shapes ``(row,)``."""
         known = (channel >= CHANNELS[0]) & (channel <= CHANNELS[-1])
         self.by_slot[satellite[known] - _FIRST] = channel[known]
+
+    def copy(self) -> "GlonassChannels":
+        """Return the same channels, for a stream from which nobody else shall learn."""
+        copied = GlonassChannels()
+        copied.by_slot[:] = self.by_slot
+        return copied
 
     def of(self, satellite: int) -> int | None:
         """Return the channel of a satellite integer, ``None`` if it is unknown or no GLONASS satellite."""
