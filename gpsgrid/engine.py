@@ -195,7 +195,8 @@ class Engine:
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config
         try:
-            request = read_rover_body(event, self._ingest.near_at(event.host_ns), config.antennas)
+            near_ns = self._ingest.near_at(event.host_ns)
+            request = read_rover_body(event, near_ns, config.antennas, self._ingest.channels)
         except GpsgridError as error:
             frame, epoch = config.network.frame, config.network.epoch
             return [self._answered(refusal(event.request, error.reason, str(error), 0, frame, epoch))]

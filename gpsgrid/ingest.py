@@ -1,20 +1,25 @@
 """Station payloads into station epochs and ephemerides; keeps one feed a station and the coarse time.
 
-RTCM observations carry only the time of week. The week comes from the first ephemeris heard, later from
-the network epochs themselves, so recordings of any year replay without a word about their date.
+RTCM observations carry only the time of week. The week comes from the first ephemeris with a week heard (all but
+those of GLONASS), later from the network epochs themselves, so recordings of any year replay without a word about
+their date. What GLONASS messages say is placed by the time of day, for which the coarse time has to be right within
+half a day.
+
+The channel of a GLONASS satellite is the same for everybody: what any station tells, the feeds of all know.
 """
 
 from dataclasses import dataclass, field
 
 from models.ephemeris import EphemerisStore, implausible
-from stations.constants import NS_PER_S, SECONDS_PER_DAY
+from stations.constants import NS_PER_S
 from stations.epoch import StationEpoch
 from stations.errors import Reason
-from stations.feed import EphemerisReceived, EpochReceived, Feed, Refused
+from stations.feed import EphemerisReceived, EpochReceived, Feed, FeedEvent, Refused
+from stations.glonass_channels import GlonassChannels
+from stations.navigation_vector import GlonassEphemeris
 
-_SYNCHRONISE_BEYOND_NS = SECONDS_PER_DAY * NS_PER_S
-
-
+# An ephemeris in use is at most four hours from its reference time; a host clock farther away is wrong.
+_SYNCHRONISE_BEYOND_NS = 6 * 3600 * NS_PER_S
 _HELD_BYTES = 1 << 18  # per station, while the calendar is not known: a minute of a busy receiver
 
 
@@ -33,12 +38,14 @@ class Ingest:
     Attributes:
         near_ns: GPS time good to half a week; from the host's calendar at first, then from the data.
         synchronised: Whether the data have said what time it is.
-        ephemerides: What has been heard, from whichever station.
+        ephemerides: What has been heard, of any system and from whichever station.
+        channels: GLONASS channels, from whichever station.
     """
 
     near_ns: int
     synchronised: bool = False
     ephemerides: EphemerisStore = field(default_factory=EphemerisStore)
+    channels: GlonassChannels = field(default_factory=GlonassChannels)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
     _host_ns: int | None = None
@@ -46,14 +53,14 @@ class Ingest:
     def push(self, station: str, payload: bytes, host_ns: int) -> tuple[list[StationEpoch], list[Refused]]:
         """Take in bytes of a station; return its complete epochs and what was refused.
 
-        Until the first ephemeris has been heard, from any station and however its bytes are cut, the bytes
-        wait; then they are decoded with the right week.
+        Until the first ephemeris with a week has been heard, from any station and however its bytes are cut, the
+        bytes wait; then they are decoded with the right week.
         """
         self._follow_host(host_ns)
         reported: list[Refused] = []
         waiting = self._waiting.get(station)
         if not self.synchronised:
-            waiting = self._waiting.setdefault(station, _Unsynchronised(Feed(station)))
+            waiting = self._waiting.setdefault(station, _Unsynchronised(self._feed(station)))
             self.synchronised, reported = self._synchronise(waiting, payload)
             waiting.held = (waiting.held + payload)[-_HELD_BYTES:]
             payload = b""
@@ -79,10 +86,16 @@ class Ingest:
     def _follow_host(self, host_ns: int) -> None:
         self.near_ns, self._host_ns = self.near_at(host_ns), host_ns
 
+    def _feed(self, station: str) -> Feed:
+        return Feed(station, self.channels)
+
     def _decode(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
         epochs: list[StationEpoch] = []
         refused: list[Refused] = []
-        for event in self._feeds.setdefault(station, Feed(station)).push(payload, self.near_ns):
+        feed = self._feeds.get(station)
+        if feed is None:
+            feed = self._feeds[station] = self._feed(station)
+        for event in feed.push(payload, self.near_ns):
             if isinstance(event, EpochReceived):
                 epochs.append(event.epoch)
             elif isinstance(event, EphemerisReceived):
@@ -100,17 +113,24 @@ class Ingest:
         found = False
         refused: list[Refused] = []
         for event in waiting.scout.push(payload, self.near_ns):
-            if isinstance(event, EphemerisReceived) and not found and not implausible(event.ephemeris):
-                toe_ns = event.ephemeris.toe_ns
+            toe_ns = None if found else _dated_ns(event)
+            if toe_ns is not None:
                 if abs(toe_ns - self.near_ns) > _SYNCHRONISE_BEYOND_NS:
                     self.near_ns = toe_ns
                 found = True
             elif isinstance(event, EpochReceived) and not found:
                 text = (
-                    f"{waiting.scout.station_id}: observations, but no ephemeris has been heard from any station; "
-                    f"send RTCM 1019"
+                    f"{waiting.scout.station_id}: observations, but no ephemeris that tells the week has been "
+                    f"heard from any station; send RTCM 1019, 1042, 1044, 1045 or 1046"
                 )
                 refused.append(Refused(Reason.NO_NAVIGATION, text))
             elif isinstance(event, Refused):
                 refused.append(event)
         return found, refused
+
+
+def _dated_ns(event: FeedEvent) -> int | None:
+    """Return the reference time in an event that tells the week: no GLONASS message does."""
+    if not isinstance(event, EphemerisReceived) or isinstance(event.ephemeris, GlonassEphemeris):
+        return None
+    return None if implausible(event.ephemeris) else event.ephemeris.toe_ns

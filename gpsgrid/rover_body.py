@@ -6,17 +6,22 @@ from stations.antex import AntennaTable
 from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
 from stations.feed import AntennaReceived, EpochReceived, Feed, PositionReceived, Refused
+from stations.glonass_channels import GlonassChannels
 
 MAX_BODY_BYTES = 65_536  # an epoch of 40 satellites and five signals is below 5 kB
 
 
-def read_rover_body(event: PositionAsked, near_ns: int, antennas: AntennaTable | None) -> RoverRequest:
+def read_rover_body(
+    event: PositionAsked, near_ns: int, antennas: AntennaTable | None, channels: GlonassChannels | None = None
+) -> RoverRequest:
     """Return the request in a query.
 
     Args:
         event: The query.
         near_ns: GPS time good to half a week.
         antennas: Calibrations of the network; a rover antenna is looked up here.
+        channels: GLONASS channels that the network knows, for a body that names none (MSM4, MSM6). What the body
+            itself says counts for the body only.
 
     Raises:
         GpsgridError: ``OVERSIZED``, ``MALFORMED`` (no RTCM 3 frame, or none with observations),
@@ -25,7 +30,7 @@ def read_rover_body(event: PositionAsked, near_ns: int, antennas: AntennaTable |
     if len(event.payload) > MAX_BODY_BYTES:
         message = f"body of {len(event.payload)} bytes; one epoch of observations has at most {MAX_BODY_BYTES}"
         raise GpsgridError(Reason.OVERSIZED, message, bytes=len(event.payload))
-    feed = Feed(event.request)
+    feed = Feed(event.request, channels.copy() if channels is not None else None)
     received = feed.push(event.payload, near_ns) + feed.finish()
     epochs: list[StationEpoch] = []
     refused: list[Refused] = []

@@ -5,6 +5,7 @@ decided in :class:`BroadcastStore`, once per satellite: every station must use t
 differences jump by decimetres.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -16,7 +17,7 @@ from models.orbit_kepler import kepler_states
 from models.orbit_sbas import sbas_states
 from stations.arrays import FloatArray, IntArray
 from stations.constants import NS_PER_S
-from stations.navigation import GpsEphemeris
+from stations.navigation import BeiDouEphemeris, GalileoEphemeris, KeplerEphemeris, NavicEphemeris
 from stations.navigation_kinds import AnyEphemeris, Ephemeris, UploadKey, is_fnav, upload_key
 from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
 from stations.signals import Constellation, constellation_of, satellite_name
@@ -92,23 +93,77 @@ def _model(ephemeris: Ephemeris) -> int:
     return 2 if isinstance(ephemeris, SbasEphemeris) else 0
 
 
-def implausible(ephemeris: GpsEphemeris) -> str:
-    """Return what is wrong with an orbit that no GPS satellite can have; empty when nothing is.
+# Least and greatest square root of the semi-major axis (sqrt(m)), eccentricity and inclination (rad), and the greatest
+# clock offset (s) of a class of orbits.
+_Orbit = tuple[tuple[float, float], tuple[float, float], tuple[float, float], float]
+_SYNCHRONOUS = (6450.0, 6540.0)  # a sidereal day, and drifting to another longitude
+_GPS_ORBIT: _Orbit = ((5000.0, 5350.0), (0.0, 0.05), (0.7, 1.2), 2e-3)  # IS-GPS-200 table 20-III, and as it is flown
+_QZSS_ORBIT: _Orbit = (_SYNCHRONOUS, (0.0, 0.1), (0.0, 0.9), 2e-3)  # IS-QZSS-PNT 3.1: 43 degrees and 0.075, or GEO
+_GALILEO_ORBIT: _Orbit = ((5350.0, 5500.0), (0.0, 0.02), (0.7, 1.2), 2e-2)  # Galileo OS SDD 2.2; clocks of 6 ms fly
+_ECCENTRIC_ORBIT: _Orbit = ((5200.0, 5350.0), (0.1, 0.2), (0.7, 1.2), 2e-2)  # E14 and E18, launched too low: 0.16
+# BDS-SIS-ICD-B1I-3.0 3.1; the inclination of geostationary satellites is against a plane tilted by 5 degrees.
+_BEIDOU_MEO: _Orbit = ((5200.0, 5360.0), (0.0, 0.05), (0.7, 1.2), 2e-3)
+_BEIDOU_IGSO: _Orbit = (_SYNCHRONOUS, (0.0, 0.05), (0.7, 1.2), 2e-3)
+_BEIDOU_GEO: _Orbit = (_SYNCHRONOUS, (0.0, 0.02), (0.0, 0.3), 2e-3)
+_NAVIC_ORBIT: _Orbit = (_SYNCHRONOUS, (0.0, 0.05), (0.0, 0.7), 2e-3)  # IRNSS SIS ICD 1.1, 2.1: GEO, and 29 degrees
+_HIGH = 6000.0  # sqrt(m), between a half and a whole sidereal day
+
+_Check = tuple[str, float, float, float, str]
+
+
+def implausible(ephemeris: Ephemeris) -> str:
+    """Return what is wrong with an orbit that no satellite of the system can have; empty when nothing is.
 
     A checksum does not protect against a sender's nonsense, and one impossible orbit spoils every position
-    it takes part in. Source: IS-GPS-200 table 20-III (ranges) and the constellation as it is flown.
+    it takes part in. Source: the interface specifications (ranges) and the constellations as they are flown.
     """
-    checks = (
-        ("square root of the semi-major axis", ephemeris.sqrt_a, 5000.0, 5350.0, "sqrt(m)"),
-        ("eccentricity", ephemeris.eccentricity, 0.0, 0.05, ""),
-        ("inclination", ephemeris.i0_rad, 0.7, 1.2, "rad"),
-        ("satellite clock", abs(ephemeris.af0_s), 0.0, 2e-3, "s"),
-    )
-    for name, value, low, high, unit in checks:
+    for name, value, low, high, unit in _checks(ephemeris):
         if not low <= value <= high:
             satellite = satellite_name(ephemeris.satellite)
-            return f"{satellite}: {name} {value:g} {unit}, expected {low:g} to {high:g}".replace("  ", " ")
+            return f"{satellite}: {name} {value:g} {unit}, expected {low:g} to {high:g}".replace(" ,", ",")
     return ""
+
+
+def _checks(ephemeris: Ephemeris) -> tuple[_Check, ...]:
+    match ephemeris:
+        case GlonassEphemeris():
+            # GLONASS ICD 5.1, 3.2: radius 25510 km; speeds turn with the Earth, 3.1 to 3.6 km/s as it is flown.
+            return (
+                ("distance from the centre of the Earth", math.hypot(*ephemeris.position_m), 25.2e6, 25.8e6, "m"),
+                ("speed", math.hypot(*ephemeris.velocity_m_s), 3000.0, 3750.0, "m/s"),
+                ("satellite clock", abs(ephemeris.tau_s), 0.0, 2e-3, "s"),
+            )
+        case SbasEphemeris():
+            return (
+                ("distance from the centre of the Earth", math.hypot(*ephemeris.position_m), 41.8e6, 42.6e6, "m"),
+                ("speed", math.hypot(*ephemeris.velocity_m_s), 0.0, 1000.0, "m/s"),
+                ("satellite clock", abs(ephemeris.af0_s), 0.0, 2e-3, "s"),
+            )
+        case _:
+            sqrt_a, eccentricity, inclination_rad, clock_s = _orbit_of(ephemeris)
+            return (
+                ("square root of the semi-major axis", ephemeris.sqrt_a, *sqrt_a, "sqrt(m)"),
+                ("eccentricity", ephemeris.eccentricity, *eccentricity, ""),
+                ("inclination", ephemeris.i0_rad, *inclination_rad, "rad"),
+                ("satellite clock", abs(ephemeris.af0_s), 0.0, clock_s, "s"),
+            )
+
+
+def _orbit_of(ephemeris: KeplerEphemeris) -> _Orbit:
+    """Return the limits of the class of orbit: by slot where the system says so, else the one that is nearest."""
+    match ephemeris:
+        case BeiDouEphemeris() if ephemeris.geostationary:
+            return _BEIDOU_GEO
+        case BeiDouEphemeris():
+            return _BEIDOU_IGSO if ephemeris.sqrt_a > _HIGH else _BEIDOU_MEO
+        case GalileoEphemeris():
+            return _GALILEO_ORBIT if ephemeris.sqrt_a > _GALILEO_ORBIT[0][0] else _ECCENTRIC_ORBIT
+        case NavicEphemeris():
+            return _NAVIC_ORBIT
+        case _ if constellation_of(ephemeris.satellite) is Constellation.QZSS:
+            return _QZSS_ORBIT
+        case _:
+            return _GPS_ORBIT
 
 
 @dataclass
@@ -160,5 +215,5 @@ class BroadcastStore(Generic[AnyEphemeris]):
         return len(self._known)
 
 
-class EphemerisStore(BroadcastStore[GpsEphemeris]):
-    """The store of what an engine for GPS hears."""
+class EphemerisStore(BroadcastStore[Ephemeris]):
+    """The store of what an engine hears: ephemerides of all systems."""

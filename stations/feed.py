@@ -21,7 +21,6 @@ from stations.feed_events import (
     EphemerisReceived,
     EpochReceived,
     FeedEvent,
-    NavigationReceived,
     NetworkReceived,
     ParametersReceived,
     PositionReceived,
@@ -31,10 +30,9 @@ from stations.feed_events import (
 from stations.glonass_channels import GlonassChannels
 from stations.gpstime import NS_PER_DAY
 from stations.known_ranges import KnownRanges
-from stations.navigation import GpsEphemeris
 from stations.navigation_kinds import Ephemeris
 from stations.navigation_vector import GlonassEphemeris
-from stations.signals import Constellation, constellation_of
+from stations.signals import Constellation
 from stations.wire.framing import FrameBuffer, message_number
 from stations.wire.legacy_block import LegacyBlock
 from stations.wire.legacy_rollover import PhaseRollOver
@@ -51,7 +49,6 @@ __all__ = [
     "EpochReceived",
     "Feed",
     "FeedEvent",
-    "NavigationReceived",
     "NetworkReceived",
     "ParametersReceived",
     "PositionReceived",
@@ -65,7 +62,7 @@ class Feed:
 
     Attributes:
         station_id: Name of the station.
-        channels: GLONASS channels that the stream has told, or that were known before.
+        channels: GLONASS channels that the stream has told, or that were known before; feeds may share them.
         refused: Refusals so far by reason; wrong checksums and duplicate rows among them.
         ignored: Messages that are not used so far, by message number.
         skipped_cells: Observations of signals that are not in ``stations.signals``.
@@ -217,10 +214,8 @@ def _passed_on(message: Description) -> FeedEvent:
             event = TextReceived(message)
         case GlonassBiases():
             event = BiasesReceived(message)
-        case GpsEphemeris() if constellation_of(message.satellite) is Constellation.GPS:
-            event = EphemerisReceived(message)
         case _ if isinstance(message, Ephemeris):
-            event = NavigationReceived(message)
+            event = EphemerisReceived(message)
         case _:
             event = NetworkReceived(message)
     return event

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from stations.epoch import StationEpoch
 from stations.errors import Reason
-from stations.navigation import GpsEphemeris
 from stations.navigation_kinds import Ephemeris
 from stations.wire.network_messages import NetworkMessage
 from stations.wire.service_messages import GlonassBiases, StationText, SystemParameters
@@ -24,18 +23,7 @@ class EpochReceived:
 
 @dataclass(frozen=True)
 class EphemerisReceived:
-    """A broadcast ephemeris of GPS.
-
-    Attributes:
-        ephemeris: Its ``transmitted_ns`` is the time of reception.
-    """
-
-    ephemeris: GpsEphemeris
-
-
-@dataclass(frozen=True)
-class NavigationReceived:
-    """A broadcast ephemeris of another system.
+    """A broadcast ephemeris of any system.
 
     Attributes:
         ephemeris: Its ``transmitted_ns`` is the time of reception.
@@ -126,7 +114,6 @@ class Refused:
 FeedEvent = (
     EpochReceived
     | EphemerisReceived
-    | NavigationReceived
     | PositionReceived
     | AntennaReceived
     | ParametersReceived

@@ -1,12 +1,16 @@
-"""Which frequency channel each GLONASS satellite uses, as far as one stream has told.
+"""Which frequency channel each GLONASS satellite uses, as far as the streams have told.
 
 MSM5, MSM7, the legacy messages and the ephemerides name channels, MSM4 and MSM6 do not. Without the channel the
 wavelength is unknown: the phase of such a satellite is left out rather than guessed.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from stations.arrays import FloatArray, IntArray
+from stations.navigation_kinds import Ephemeris
+from stations.navigation_vector import GlonassEphemeris
 from stations.signals import CHANNELS, Constellation
 
 _SLOTS = 65  # slot numbers 0 to 64, as in an MSM satellite mask
@@ -36,9 +40,21 @@ class GlonassChannels:
         known = (channel >= CHANNELS[0]) & (channel <= CHANNELS[-1])
         self.by_slot[satellite[known] - _FIRST] = channel[known]
 
+    def copy(self) -> "GlonassChannels":
+        """Return the same channels, for a stream from which nobody else shall learn."""
+        copied = GlonassChannels()
+        copied.by_slot[:] = self.by_slot
+        return copied
+
     def of(self, satellite: int) -> int | None:
         """Return the channel of a satellite integer, ``None`` if it is unknown or no GLONASS satellite."""
         slot = satellite - _FIRST
         if not 0 <= slot < _SLOTS or np.isnan(self.by_slot[slot]):
             return None
         return int(self.by_slot[slot])
+
+
+def channels_of(ephemerides: Iterable[Ephemeris]) -> dict[int, int]:
+    """Return the channels that ephemerides name, by satellite integer; of several the one of the latest."""
+    glonass = [one for one in ephemerides if isinstance(one, GlonassEphemeris) and one.channel in CHANNELS]
+    return {one.satellite: one.channel for one in sorted(glonass, key=lambda one: one.toe_ns)}

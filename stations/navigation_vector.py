@@ -52,7 +52,7 @@ class GlonassEphemeris:
         transmitted_ns: When it was heard, ns of GPS time: known from then on, not before.
         frame_ns: Start of the frame it was sent in (tk), ns of GPS time.
         channel: Frequency channel -7 to 13.
-        health: Most significant bit of Bn; 0 is healthy.
+        health: Most significant bit of Bn, from files perhaps all three; 0 is healthy.
         age_days: En, age of the upload.
         accuracy_index: FT, 0-15.
         tau_s: tau_n, **minus** the clock offset; delta_tau_s: delay of L2 against L1.

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_MS, NS_PER_S, SPEED_OF_LIGHT_M_S
-from stations.ephemeris_calendar import KnownEphemeris, calendar_of
+from stations.ephemeris_calendar import KnownEphemeris, calendar_of, told_at
 from stations.epoch import StationEpoch
 from stations.gpstime import to_iso
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 from stations.rinex_obs import RinexObservations
-from stations.wire.msm import STATION_NUMBERS
+from stations.wire.msm import STATION_NUMBERS, carried
 from stations.wire.phase_aligner import PhaseAligner
 from stations.wire.publication import encode_station_epoch
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition
@@ -37,7 +37,7 @@ class Recording:
         self,
         network: Network,
         observations: Mapping[str, RinexObservations],
-        ephemerides: Sequence[GpsEphemeris],
+        ephemerides: Sequence[Ephemeris],
         *,
         from_ns: int | None = None,
         to_ns: int | None = None,
@@ -47,7 +47,8 @@ class Recording:
         Args:
             network: Its stations are served in their order.
             observations: By station id; stations without any are silent.
-            ephemerides: Of the whole network; every station sends each of them once.
+            ephemerides: Of the whole network and any system but SBAS, for which RTCM has no message; every station
+                sends each of them once.
             from_ns: First moment, ns of GPS time; ``None`` without limit.
             to_ns: Last moment, included; ``None`` without limit.
 
@@ -91,8 +92,10 @@ class Recording:
         """Return what the stations send at one moment, in the order of the network.
 
         A payload holds the reference position (1006) and the antenna (1033; 1008 if the receiver is
-        unknown) at the first epoch of the station and then every minute of data, the ephemerides (1019)
-        that became known since its last payload, and the observations (MSM7) last.
+        unknown) at the first epoch of the station and then every minute of data, the ephemerides (1019, 1020, 1042,
+        1044, 1045 or 1046) that became known since its last payload, and the observations (MSM7 of every system)
+        last. Observations that no MSM can carry are left out: phases of GLONASS satellites whose channel nobody knows,
+        and signals that only RINEX has a number for.
 
         An ephemeris is known from its transmission on (``stations.ephemeris_calendar`` tells the exception
         at the start); the first payload has those that are in use at that moment.
@@ -137,7 +140,7 @@ class _Source:
         self._silent = True
 
     def payload(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> bytes:
-        epoch = self._aligner.align(whole_millisecond(self.epochs[time_ns]))
+        epoch = self._aligner.align(sendable(self.epochs[time_ns]))
         describe = time_ns - self._described_ns >= _DESCRIBE_NS
         if describe:
             self._described_ns = time_ns
@@ -149,14 +152,14 @@ class _Source:
             ephemerides=self._news(time_ns, calendar),
         )
 
-    def _news(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> list[GpsEphemeris]:
+    def _news(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> list[Ephemeris]:
         first = self._sent
         while self._sent < len(calendar) and calendar[self._sent].from_ns <= time_ns:
             self._sent += 1
         news = calendar[first : self._sent]
         if self._silent:
             self._silent = False
-            news = [item for item in news if item.in_use(time_ns)]
+            news = told_at(news, time_ns)
         return [item.ephemeris for item in news]
 
 
@@ -221,7 +224,7 @@ class RecordedRover:
             message = f"{self.name}: {to_iso(time_ns)} asked after {to_iso(self._last_ns)}; times must rise"
             raise ValueError(message)
         self._last_ns = time_ns
-        epoch = self._aligner.align(whole_millisecond(self.epochs[time_ns]))
+        epoch = self._aligner.align(sendable(self.epochs[time_ns]))
         return encode_station_epoch(
             0,
             epoch,
@@ -240,6 +243,12 @@ def epochs_by_moment(
         if (from_ns is None or moment_ns >= from_ns) and (to_ns is None or moment_ns <= to_ns):
             found.setdefault(moment_ns, epoch)
     return found
+
+
+def sendable(epoch: StationEpoch) -> StationEpoch:
+    """Return the epoch as RTCM can carry it: only signals that MSM has numbers for, and at a whole millisecond."""
+    fits = carried(epoch)
+    return whole_millisecond(epoch if fits.all() else epoch.rows(fits))
 
 
 def whole_millisecond(epoch: StationEpoch) -> StationEpoch:

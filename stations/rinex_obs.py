@@ -6,7 +6,7 @@ which signal is told in ``rinex_columns``.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,7 @@ class RinexObservations:
         skipped: How many observations were left out, by ``system`` (``R``, records of satellites) or
             ``system:type`` (``G:C1P``, values).
         problems: What was dropped or is strange, with file and line.
-        glonass_channels: Frequency channel by satellite integer, as far as the files tell.
+        glonass_channels: Frequency channel by satellite integer, as far as the files or the caller tell.
         clock_offset_s: Receiver clock offset of every epoch, NaN where not given, shape ``(epoch,)``.
         clock_applied: Whether that offset is already in time tags and observations.
         phase_shifts: What was added to the phases of which signals; it is in them already.
@@ -103,12 +103,18 @@ def read_observations(text: str | bytes, source: str, systems: str = ALL_SYSTEMS
     return splice_observations([(text, source)], systems)
 
 
-def splice_observations(files: Sequence[tuple[str | bytes, str]], systems: str = ALL_SYSTEMS) -> RinexObservations:
+def splice_observations(
+    files: Sequence[tuple[str | bytes, str]],
+    systems: str = ALL_SYSTEMS,
+    known_channels: Mapping[int, int] | None = None,
+) -> RinexObservations:
     """Read several files of one station and join them in time order; arcs continue across the joints.
 
     Args:
         files: Text and name of every file, in any order, at least one.
         systems: As in :func:`read_observations`.
+        known_channels: GLONASS channels by satellite integer from elsewhere, for files that name none, as those of
+            RINEX 2; what a header says goes before.
 
     Returns:
         Header values of the earliest file. Epochs that come late are put where they belong, epochs that come
@@ -134,7 +140,8 @@ def splice_observations(files: Sequence[tuple[str | bytes, str]], systems: str =
     clock_offset_s = np.array([value for index in indexes for value in index.clock_offset_s])[order]
     interval_ns = np.concatenate([np.full(len(part.index.time_ns), part.interval_ns) for part in parts])[order]
     headers = [item for part in parts for item in part.index.headers]
-    channels = {satellite: number for item in headers[::-1] for satellite, number in item.glonass_channels.items()}
+    channels = dict(known_channels or {})
+    channels |= {satellite: number for item in headers[::-1] for satellite, number in item.glonass_channels.items()}
     spacing = np.diff(time_ns)
     return RinexObservations(
         version=header.version,

@@ -50,7 +50,7 @@ class Constellation(IntEnum):
     NAVIC = 6
 
 
-_LETTERS = "GRESJCI"
+LETTERS = "GRESJCI"  # of the systems, in the order of their numbers
 
 
 @dataclass(frozen=True)
@@ -237,10 +237,10 @@ def satellite_number(name: str) -> int:
         ValueError: The name is not a letter of a known system and two digits.
     """
     letter = name[0] if name[0] != " " else "G"
-    system = _LETTERS.find(letter)
+    system = LETTERS.find(letter)
     digits = name[1:].replace(" ", "0")
     if system < 0 or not digits.isdigit():
-        message = f"satellite name {name!r}: expected a letter of {_LETTERS} and a number, such as G07"
+        message = f"satellite name {name!r}: expected a letter of {LETTERS} and a number, such as G07"
         raise ValueError(message)
     return 100 * system + int(digits)
 
@@ -248,7 +248,7 @@ def satellite_number(name: str) -> int:
 def satellite_name(satellite: int) -> str:
     """Return the RINEX name of a satellite integer, such as ``G07``."""
     system, number = divmod(int(satellite), 100)
-    return f"{_LETTERS[system]}{number:02d}"
+    return f"{LETTERS[system]}{number:02d}"
 
 
 def constellation_of(satellite: int) -> Constellation:

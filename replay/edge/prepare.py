@@ -19,11 +19,13 @@ from stations.edge.recording_checks import check_rover_overlaps
 from stations.edge.recordings import (
     find_station,
     load_antennas,
+    load_ephemerides,
     load_recording,
     load_rover,
     load_station_as_rover,
 )
 from stations.errors import GpsgridError, Reason
+from stations.glonass_channels import channels_of
 from stations.recorded import RecordedRover, Recording
 
 _FEWEST_STATIONS = 2  # one station has nothing to model an error field from
@@ -113,9 +115,13 @@ def prepare(request: ReplayRequest) -> Prepared:
     antennas = load_antennas(config.network)
     from_ns, to_ns = request.from_ns, request.to_ns
     marker_m = None
+    ephemerides = load_ephemerides(config.network)
+    channels = channels_of(ephemerides)
     if request.hold_out:
         station = find_station(config.network, request.hold_out)
-        rover = load_station_as_rover(config.network, station, antennas=antennas, from_ns=from_ns, to_ns=to_ns)
+        rover = load_station_as_rover(
+            config.network, station, antennas=antennas, channels=channels, from_ns=from_ns, to_ns=to_ns
+        )
         marker_m = station.position_m
         network = config.network.without(station.id)
     else:
@@ -125,12 +131,13 @@ def prepare(request: ReplayRequest) -> Prepared:
             antenna=request.antenna,
             antenna_serial=request.antenna_serial,
             antenna_height_m=request.antenna_height_m,
+            channels=channels,
             from_ns=from_ns,
             to_ns=to_ns,
         )
         network = config.network
     network = _reduced(network, request, rover, marker_m)
-    recording = load_recording(network, antennas=antennas, from_ns=from_ns, to_ns=to_ns)
+    recording = load_recording(network, antennas=antennas, ephemerides=ephemerides, from_ns=from_ns, to_ns=to_ns)
     check_rover_overlaps(recording, rover)
     return Prepared(replace(config, network=network), antennas, recording, rover, marker_m)
 

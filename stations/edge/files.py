@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import hatanaka
@@ -10,9 +10,9 @@ import hatanaka
 from stations.antex import AntennaTable, read_antex
 from stations.coordinates import CoordinateTable, read_coordinates
 from stations.errors import GpsgridError, Reason
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 from stations.rinex_clock import PreciseClocks, read_clocks
-from stations.rinex_nav import merge_ephemerides, read_navigation
+from stations.rinex_nav import merge_ephemerides, read_navigation_file
 from stations.rinex_obs import ALL_SYSTEMS, RinexObservations, splice_observations
 from stations.sinex import read_sinex
 from stations.solution_file import Solutions, read_solutions
@@ -128,7 +128,10 @@ def expand_paths(patterns: Iterable[str], folder: str | Path = ".", referred_by:
 
 
 def load_observations(
-    paths: Iterable[str | Path], referred_by: str = "", systems: str = ALL_SYSTEMS
+    paths: Iterable[str | Path],
+    referred_by: str = "",
+    systems: str = ALL_SYSTEMS,
+    known_channels: Mapping[int, int] | None = None,
 ) -> RinexObservations:
     """Read the RINEX observation files of one station and join them in time order.
 
@@ -136,20 +139,27 @@ def load_observations(
         paths: The files.
         referred_by: As in :func:`read_text`.
         systems: Letters of the satellite systems that are wanted.
+        known_channels: As in :func:`stations.rinex_obs.splice_observations`.
 
     Raises:
         GpsgridError: As :func:`read_text` and :func:`stations.rinex_obs.read_observations`.
     """
-    return splice_observations([(read_data(path, referred_by), str(path)) for path in paths], systems)
+    return splice_observations([(read_data(path, referred_by), str(path)) for path in paths], systems, known_channels)
 
 
-def load_navigation(paths: Iterable[str | Path], referred_by: str = "") -> list[GpsEphemeris]:
+def load_navigation(paths: Iterable[str | Path], referred_by: str = "", systems: str = ALL_SYSTEMS) -> list[Ephemeris]:
     """Read RINEX navigation files; an ephemeris that several files have comes once.
 
+    Args:
+        paths: The files.
+        referred_by: As in :func:`read_text`.
+        systems: Letters of the satellite systems that are wanted.
+
     Raises:
-        GpsgridError: As :func:`read_text` and :func:`stations.rinex_nav.read_navigation`.
+        GpsgridError: As :func:`read_text` and :func:`stations.rinex_nav.read_navigation_file`.
     """
-    return merge_ephemerides(read_navigation(read_text(path, referred_by), str(path)) for path in paths)
+    files = (read_navigation_file(read_text(path, referred_by), str(path), systems) for path in paths)
+    return merge_ephemerides(file.ephemerides for file in files)
 
 
 def load_antex(path: str | Path, referred_by: str = "") -> AntennaTable:

@@ -6,33 +6,65 @@ import numpy as np
 
 from stations.antex import AntennaTable
 from stations.catalog import Network
-from stations.constants import FREQUENCY_L1_HZ, FREQUENCY_L2_HZ, NS_PER_S
+from stations.constants import NS_PER_S
 from stations.errors import GpsgridError, Reason
 from stations.gpstime import to_iso
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 from stations.recorded import RecordedRover, Recording
 from stations.rinex_obs import RinexObservations
-from stations.signals import SIGNALS
+from stations.signals import LETTERS, SIGNALS
 
-_USABLE_NS = 4 * 3600 * NS_PER_S  # an ephemeris serves for four hours
+_USABLE_NS = 4 * 3600 * NS_PER_S  # no ephemeris serves for longer, but for those of BeiDou, which are hourly
 _CALIBRATED = ("G01", "G02")  # ANTEX frequencies that are used
-_BANDS_HZ = (FREQUENCY_L1_HZ, FREQUENCY_L2_HZ)
+_BASE_HZ = np.array([SIGNALS[number].base_hz if number in SIGNALS else np.nan for number in range(1000)])
 
 
-def check_navigation(network: Network, ephemerides: Sequence[GpsEphemeris], times_ns: Sequence[int]) -> None:
-    """Check that the ephemerides are of the time of the observations.
+def check_navigation(
+    network: Network,
+    observations: Mapping[str, RinexObservations],
+    ephemerides: Sequence[Ephemeris],
+    times_ns: Sequence[int],
+) -> None:
+    """Check that there are ephemerides for the observations: of a system that was tracked, and of their time.
+
+    Systems without ephemerides do no harm: their satellites are not used.
+
+    Args:
+        network: Names the files.
+        observations: Of its stations.
+        ephemerides: Of any system, at least one.
+        times_ns: Moments of the recording, rising.
 
     Raises:
-        GpsgridError: ``NO_NAVIGATION``, with both time spans.
+        GpsgridError: ``NO_NAVIGATION``, with the systems, or with both time spans.
     """
-    first_ns, last_ns = (choose(item.toe_ns for item in ephemerides) for choose in (min, max))
+    files = ", ".join(network.navigation)
+    tracked, sent = _systems(observations), {item.satellite // 100 for item in ephemerides}
+    if not tracked & sent:
+        message = (
+            f"the navigation files of {network.name} ({files}) are of {_letters(sent)}, the observations of "
+            f"{_letters(tracked)}; name navigation files of these systems"
+        )
+        raise GpsgridError(Reason.NO_NAVIGATION, message, network=network.name)
+    toes_ns = [item.toe_ns for item in ephemerides if item.satellite // 100 in tracked]
+    first_ns, last_ns = min(toes_ns), max(toes_ns)
     if first_ns - _USABLE_NS > times_ns[-1] or last_ns + _USABLE_NS < times_ns[0]:
         message = (
-            f"the navigation files of {network.name} ({', '.join(network.navigation)}) reach from {to_iso(first_ns)} "
+            f"the navigation files of {network.name} ({files}) reach from {to_iso(first_ns)} "
             f"to {to_iso(last_ns)}, the observations from {to_iso(times_ns[0])} to {to_iso(times_ns[-1])}; "
             f"name navigation files of the same day"
         )
         raise GpsgridError(Reason.NO_NAVIGATION, message, network=network.name)
+
+
+def _systems(observations: Mapping[str, RinexObservations]) -> set[int]:
+    """Return the numbers of the systems that were tracked."""
+    every = [epoch.satellite // 100 for one in observations.values() for epoch in one.epochs]
+    return set(np.unique(np.concatenate(every)).tolist()) if every else set()
+
+
+def _letters(systems: set[int]) -> str:
+    return "".join(LETTERS[system] for system in sorted(systems)) or "no system"
 
 
 def check_calibrated(antennas: AntennaTable, antenna: str, serial: str, who: str, hint: str = "") -> None:
@@ -58,22 +90,23 @@ def check_calibrated(antennas: AntennaTable, antenna: str, serial: str, who: str
 
 
 def check_dual_frequency(observations: RinexObservations, source: str) -> None:
-    """Check that there are GPS phases on L1 and on L2.
+    """Check that there is a satellite with phases on two frequencies of its system, at one time.
 
     Raises:
         GpsgridError: ``NO_OBSERVATIONS``, with the signals that there are.
     """
-    frequency_hz = {number: signal.frequency_hz for number, signal in SIGNALS.items()}
     seen: set[int] = set()
     for epoch in observations.epochs:
         rows = np.isfinite(epoch.phase_cyc)
-        seen.update(epoch.signal[rows].tolist())
-        if {frequency_hz[signal] for signal in seen} >= set(_BANDS_HZ):
+        satellite, signal = epoch.satellite[rows], epoch.signal[rows]
+        # Rows are sorted by satellite, so one with two frequencies has two neighbours that differ.
+        if np.any((satellite[1:] == satellite[:-1]) & (_BASE_HZ[signal[1:]] != _BASE_HZ[signal[:-1]])):
             return
-    kinds = ", ".join(SIGNALS[signal].code for signal in sorted(seen)) or "none"
+        seen.update(signal.tolist())
+    kinds = ", ".join(f"{LETTERS[number // 100]}:{SIGNALS[number].code}" for number in sorted(seen)) or "none"
     message = (
-        f"{source}: no GPS phases on both L1 and L2 in {len(observations.epochs)} epochs (GPS phases found: {kinds}); "
-        f"use a file of a dual-frequency receiver"
+        f"{source}: no satellite with phases on two frequencies in {len(observations.epochs)} epochs "
+        f"(phases found: {kinds}); use a file of a dual-frequency receiver"
     )
     raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=source)
 

@@ -5,7 +5,7 @@ left to the reader's ``problems``.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stations.antex import AntennaTable
@@ -20,12 +20,13 @@ from stations.edge.recording_checks import (
     spans_text,
 )
 from stations.errors import GpsgridError, Reason
-from stations.navigation import GpsEphemeris
+from stations.glonass_channels import channels_of
+from stations.navigation_kinds import Ephemeris
 from stations.recorded import HIGHEST_ANTENNA_M, RecordedRover, Recording
 from stations.rinex_obs import RinexObservations
 
 _NO_ANTENNA = "NONE"
-_SYSTEMS = "G"  # what the engine solves so far; the readers know all systems
+_SYSTEMS = "GRECJ"  # what the engine uses: SBAS and NavIC say nothing that it needs
 
 
 def load_recording(
@@ -33,6 +34,7 @@ def load_recording(
     *,
     exclude: Iterable[str] = (),
     antennas: AntennaTable | None = None,
+    ephemerides: Sequence[Ephemeris] | None = None,
     from_ns: int | None = None,
     to_ns: int | None = None,
 ) -> Recording:
@@ -42,6 +44,7 @@ def load_recording(
         network: As ``network.toml`` describes it.
         exclude: Stations that are left out; nothing of them is read.
         antennas: Calibrations, if they are loaded already; otherwise those of the network are.
+        ephemerides: Those of :func:`load_ephemerides`, if they are loaded already.
         from_ns: First moment, ns of GPS time; ``None`` without limit.
         to_ns: Last moment, included; ``None`` without limit.
 
@@ -60,20 +63,28 @@ def load_recording(
         for station in network.stations:
             if station.antenna:
                 check_calibrated(antennas, station.antenna, station.antenna_serial, f"station {station.id}")
-    ephemerides = _navigation(network)
-    observations = {station.id: load_station(network, station) for station in network.stations}
+    if ephemerides is None:
+        ephemerides = load_ephemerides(network)
+    channels = channels_of(ephemerides)
+    observations = {station.id: load_station(network, station, channels) for station in network.stations}
     check_overlap(observations)
     recording = Recording(network, observations, ephemerides, from_ns=from_ns, to_ns=to_ns)
     if not recording.times_ns:
         limits, spans = limits_text(from_ns, to_ns), spans_text(observations)
         message = f"no station of {network.name} has an epoch {limits}; recorded are:{spans}"
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, network=network.name)
-    check_navigation(network, ephemerides, recording.times_ns)
+    check_navigation(network, observations, ephemerides, recording.times_ns)
     return recording
 
 
-def load_station(network: Network, station: Station) -> RinexObservations:
+def load_station(network: Network, station: Station, channels: Mapping[int, int] | None = None) -> RinexObservations:
     """Read the observation files of one station.
+
+    Args:
+        network: The network it belongs to.
+        station: The station.
+        channels: GLONASS channels by satellite integer, as the ephemerides tell them: RINEX 2 files name none, and
+            then nobody knows the wavelengths.
 
     Raises:
         GpsgridError: ``MISSING_FILE``, ``BROKEN_FILE`` or ``NO_OBSERVATIONS``.
@@ -86,7 +97,7 @@ def load_station(network: Network, station: Station) -> RinexObservations:
         )
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, station=station.id)
     paths = expand_paths(station.observations, network.folder, who)
-    observations = load_observations(paths, who, _SYSTEMS)
+    observations = load_observations(paths, who, _SYSTEMS, channels)
     check_dual_frequency(observations, f"{', '.join(map(str, paths))} ({who})")
     return observations
 
@@ -102,13 +113,14 @@ def load_antennas(network: Network) -> AntennaTable | None:
     return load_antex(Path(network.folder) / network.antennas, f"'antennas' of network {network.name}")
 
 
-def load_rover(
+def load_rover(  # noqa: PLR0913 - what the command line can say about a rover
     paths: Sequence[str | Path],
     *,
     antennas: AntennaTable | None = None,
     antenna: str | None = None,
     antenna_serial: str | None = None,
     antenna_height_m: float | None = None,
+    channels: Mapping[int, int] | None = None,
     from_ns: int | None = None,
     to_ns: int | None = None,
 ) -> RecordedRover:
@@ -120,6 +132,7 @@ def load_rover(
         antenna: IGS type instead of the one in the header, whose serial number is then not used either.
         antenna_serial: Serial number instead of the one in the header.
         antenna_height_m: Marker to antenna reference point instead of what the header says.
+        channels: As in :func:`load_station`.
         from_ns: First moment, ns of GPS time; ``None`` without limit.
         to_ns: Last moment, included; ``None`` without limit.
 
@@ -129,7 +142,7 @@ def load_rover(
     """
     found = expand_paths(map(str, paths), referred_by="the rover")
     name = ", ".join(map(str, found))
-    observations = load_observations(found, "the rover", _SYSTEMS)
+    observations = load_observations(found, "the rover", _SYSTEMS, channels)
     check_dual_frequency(observations, name)
     if antenna is None:
         antenna = "" if observations.antenna.split()[:1] == [_NO_ANTENNA] else observations.antenna
@@ -147,6 +160,7 @@ def load_station_as_rover(
     station: Station,
     *,
     antennas: AntennaTable | None = None,
+    channels: Mapping[int, int] | None = None,
     from_ns: int | None = None,
     to_ns: int | None = None,
 ) -> RecordedRover:
@@ -156,13 +170,14 @@ def load_station_as_rover(
         network: The network it belongs to.
         station: The station.
         antennas: Calibrations, among which its antenna must be.
+        channels: As in :func:`load_station`.
         from_ns: First moment, ns of GPS time; ``None`` without limit.
         to_ns: Last moment, included; ``None`` without limit.
 
     Raises:
         GpsgridError: As :func:`load_rover`.
     """
-    observations = load_station(network, station)
+    observations = load_station(network, station, channels)
     antenna = (station.antenna, station.antenna_serial)
     if antennas is not None and station.antenna:
         check_calibrated(antennas, *antenna, f"station {station.id}")
@@ -185,7 +200,12 @@ def find_station(network: Network, station_id: str) -> Station:
     raise GpsgridError(Reason.UNKNOWN_STATION, message, station=station_id, known=names)
 
 
-def _navigation(network: Network) -> list[GpsEphemeris]:
+def load_ephemerides(network: Network) -> list[Ephemeris]:
+    """Read the navigation files of a network.
+
+    Raises:
+        GpsgridError: ``NO_NAVIGATION``, ``MISSING_FILE`` or ``BROKEN_FILE``.
+    """
     if not network.navigation:
         message = (
             f"network {network.name} names no navigation files, so no station can send ephemerides; "
@@ -194,10 +214,10 @@ def _navigation(network: Network) -> list[GpsEphemeris]:
         raise GpsgridError(Reason.NO_NAVIGATION, message, network=network.name)
     who = f"'navigation' of network {network.name}"
     paths = expand_paths(network.navigation, network.folder, who)
-    ephemerides = load_navigation(paths, who)
+    ephemerides = load_navigation(paths, who, _SYSTEMS)
     if not ephemerides:
         names = ", ".join(map(str, paths))
-        message = f"{names}: no GPS ephemeris inside; name a GPS or mixed RINEX navigation file of that day"
+        message = f"{names}: no ephemeris of {_SYSTEMS} inside; name RINEX navigation files of that day"
         raise GpsgridError(Reason.NO_NAVIGATION, message, file=names)
     return ephemerides
 

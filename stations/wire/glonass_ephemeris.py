@@ -109,7 +109,8 @@ def decode_glonass(payload: bytes, near_ns: int) -> GlonassEphemeris:
 def encode_glonass(ephemeris: GlonassEphemeris) -> bytes:
     """Encode message 1020; the inverse of :func:`decode_glonass`, to the bit.
 
-    A negative zero, which sign and magnitude have, comes back as zero.
+    A negative zero, which sign and magnitude have, comes back as zero. Of Bn the message has one bit: files may hold
+    all three, and whatever is not zero there is sent as unhealthy.
 
     Returns:
         Payload, without the frame.
@@ -118,6 +119,7 @@ def encode_glonass(ephemeris: GlonassEphemeris) -> bytes:
         ValueError: A value does not fit its field.
     """
     values = {name: getattr(ephemeris, name) for name in _PLAIN} | vars(ephemeris.service)
+    values["health"] = int(ephemeris.health != 0)
     for name, axes in _VECTORS.items():
         values |= dict(zip(axes, getattr(ephemeris, name), strict=True))
     tk_s = to_glonass_day(ephemeris.frame_ns)[1] // NS_PER_S

@@ -7,10 +7,12 @@ import numpy as np
 import pyrtklib
 import pytest
 
-from models.ephemeris import MAX_AGE_S, EphemerisStore, satellite_states
+from models.ephemeris import MAX_AGE_S, EphemerisStore, implausible, satellite_states
 from stations import gpstime
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
 from stations.edge.files import load_navigation, read_text
+from stations.rinex_nav import read_navigation_file
+from stations.signals import satellite_name
 
 UNIX_OF_GPS_S = 315_964_800
 START_NS = gpstime.from_calendar(2021, 1, 1, 6)
@@ -154,3 +156,61 @@ def test_the_store_does_not_grow(issue):
         store.add(issue(7200 * k, k % 256))
     assert len(store._known[issue(0).satellite]) <= 8
     assert store.select(issue(0).satellite, START_NS + 499 * 7200 * NS_PER_S).toe_ns == issue(499 * 7200).toe_ns
+
+
+@pytest.fixture(scope="module")
+def everything(shared_data):
+    path = shared_data / "nl-2021-001" / "CBW100NLD_R_20210010000_01D_MN.rnx.gz"
+    return read_navigation_file(read_text(path), str(path)).ephemerides
+
+
+@pytest.mark.data
+def test_every_orbit_that_flies_is_plausible(everything):
+    """A day of all systems: GEO, IGSO and MEO of BeiDou, the eccentric Galileo satellites, QZSS."""
+    assert [implausible(one) for one in everything if implausible(one)] == []
+    names = {satellite_name(one.satellite) for one in everything}
+    assert names >= {"G01", "R01", "E01", "E14", "E18", "C05", "C06", "C11"}
+
+
+_WRONG = (
+    ("G01", {"sqrt_a": 5440.6}, "G01: square root of the semi-major axis 5440.6 sqrt(m), expected 5000 to 5350"),
+    ("G01", {"eccentricity": 0.2}, "G01: eccentricity 0.2, expected 0 to 0.05"),
+    ("G01", {"i0_rad": 0.1}, "G01: inclination 0.1 rad, expected 0.7 to 1.2"),
+    ("G01", {"af0_s": -0.01}, "G01: satellite clock 0.01 s, expected 0 to 0.002"),
+    ("R01", {"position_m": (2.0e7, 0.0, 0.0)}, "R01: distance from the centre of the Earth 2e+07 m, expected"),
+    ("R01", {"velocity_m_s": (0.0, 0.0, 0.0)}, "R01: speed 0 m/s, expected 3000 to 3750"),
+    ("R01", {"tau_s": -0.5}, "R01: satellite clock 0.5 s, expected 0 to 0.002"),
+    ("E01", {"sqrt_a": 5153.6}, "E01: square root of the semi-major axis 5153.6 sqrt(m), expected 5200 to 5350"),
+    ("E01", {"eccentricity": 0.16}, "E01: eccentricity 0.16, expected 0 to 0.02"),
+    ("E14", {"eccentricity": 0.0}, "E14: eccentricity 0, expected 0.1 to 0.2"),
+    ("E18", {"sqrt_a": 5440.6}, "E18: eccentricity 0.16"),
+    ("C05", {"sqrt_a": 5282.6}, "C05: square root of the semi-major axis 5282.6 sqrt(m), expected 6450 to 6540"),
+    ("C05", {"i0_rad": 0.96}, "C05: inclination 0.96 rad, expected 0 to 0.3"),
+    ("C06", {"i0_rad": 0.05}, "C06: inclination 0.05 rad, expected 0.7 to 1.2"),
+    ("C11", {"sqrt_a": 5800.0}, "C11: square root of the semi-major axis 5800 sqrt(m), expected 5200 to 5360"),
+    ("C11", {"eccentricity": 0.3}, "C11: eccentricity 0.3, expected 0 to 0.05"),
+)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "change", "text"), _WRONG)
+def test_an_orbit_that_no_satellite_of_its_class_can_have_is_told(everything, name, change, text):
+    one = next(one for one in everything if satellite_name(one.satellite) == name)
+    assert implausible(replace(one, **change)).startswith(text)
+
+
+@pytest.mark.data
+def test_qzss_flies_high_inclined_or_over_the_equator(everything):
+    """As the message of QZSS has them; the same numbers are nonsense for a GPS satellite."""
+    template = next(one for one in everything if satellite_name(one.satellite) == "G01")
+    for eccentricity, i0_rad in ((0.075, 0.71), (0.0002, 0.001)):
+        orbit = {"sqrt_a": 6493.4, "eccentricity": eccentricity, "i0_rad": i0_rad}
+        assert implausible(replace(template, satellite=402, **orbit)) == ""
+        assert implausible(replace(template, **orbit))
+    assert implausible(replace(template, satellite=402)).startswith("J02: square root of the semi-major axis")
+
+
+@pytest.mark.data
+def test_a_number_that_is_none_is_not_plausible(everything):
+    for one in everything[:: len(everything) // 50]:
+        assert implausible(replace(one, **{"tau_s" if hasattr(one, "tau_s") else "af0_s": float("nan")}))
