@@ -20,7 +20,6 @@ from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_S
-from stations.navigation import GpsEphemeris
 
 _DOUBT_SIGMA = 4.0
 _LARGEST_SQUARE = 25.0  # one gross error must not be remembered for an hour
@@ -82,9 +81,7 @@ class NetworkSolver:
 
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
-        selection = store.selection(epoch.time_ns)
-        # The models below reduce satellites with LNAV messages only.
-        ephemerides = {satellite: one for satellite, one in selection.items() if isinstance(one, GpsEphemeris)}
+        ephemerides = store.selection(epoch.time_ns)
         reduced: dict[str, Reduced] = {}
         for name, observations in epoch.stations.items():
             station = self.network.station(name)
