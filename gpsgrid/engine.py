@@ -29,7 +29,7 @@ from gpsgrid.learning_window import LearningWindow
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.snapshot import Snapshot
-from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, NetworkSolver
+from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS, NetworkSolver
 from models.field.cell import fit_cell
 from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
@@ -245,7 +245,7 @@ class Engine:
             return snapshot.field.posterior
         key = (snapshot.time_ns, tuple(sorted(int(index) for index in serving)))
         if key not in self._fields:
-            rows = np.flatnonzero(np.isin(snapshot.observations.station, serving))
+            rows = np.flatnonzero(np.isin(snapshot.observations.station // RECEIVERS, serving))
             fitted = fit_cell(cell, snapshot.time_ns, snapshot.hyper, snapshot.observations.take(rows), snapshot.scales)
             for old in list(self._fields)[: max(0, len(self._fields) - _KEPT_FIELDS + 1)]:
                 del self._fields[old]

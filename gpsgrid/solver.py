@@ -13,7 +13,7 @@ from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
 from models.field.solve import FieldObservations
 from models.network import NetworkInfo
-from models.observables import observables
+from models.observables import SLOTS, observables
 from models.reduction import Reduced, reduce_epoch
 from stations.align import NetworkEpoch
 from stations.antex import AntennaCalibration
@@ -35,6 +35,7 @@ _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
 
 _FEWEST_FOR_CLOCK = 4
 
+RECEIVERS = 100  # integers per station: system times slot of the second carrier
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
 DEFAULT_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.25, residual_sd_m=0.05, station_offset_sd_m=10.0)
@@ -128,7 +129,11 @@ class NetworkSolver:
 def field_observations(
     state: network_state.NetworkState, delays: StationDelays, reduced: dict[str, Reduced]
 ) -> FieldObservations:
-    """Return the delays of the network as observations of the field, same rows."""
+    """Return the delays of the network as observations of the field, same rows.
+
+    What is one station to an operator is several receivers to the field, ``RECEIVERS`` integers apart: the offsets that
+    biases and the datum of the ambiguities leave are different for every system and pair of carriers.
+    """
     rows = [
         int(np.searchsorted(reduced[state.stations[station]].satellite, satellite))
         for station, satellite in zip(delays.station, delays.satellite, strict=True)
@@ -142,7 +147,9 @@ def field_observations(
     points = FieldPoints(
         delays.satellite, gather("pierce_m", (3,)), state.station_m[delays.station], gather("slant_factor", ())
     )
-    return FieldObservations(points, delays.station, delays.ionosphere_m, delays.variance_m2, delays.clean)
+    second = np.array([owner.raw.pair[1, row] for owner, row in zip(owners, rows, strict=True)], dtype=np.int64)
+    receiver = delays.station * RECEIVERS + delays.satellite // 100 * SLOTS + second
+    return FieldObservations(points, receiver, delays.ionosphere_m, delays.variance_m2, delays.clean)
 
 
 def without_wrong_orbits(reduced: dict[str, Reduced]) -> tuple[dict[str, Reduced], tuple[int, ...]]:

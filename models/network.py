@@ -33,6 +33,7 @@ from stations.constants import NS_PER_MS, NS_PER_S
 
 _FIXED_SD_CYC = 0.02  # a cycle known better than this, and at an integer, is held
 _FIXED_CYC = 0.05
+_TICK_S = 0.02  # time tags are rounded
 _LONGEST_STEP_S = 60.0  # one long gap does not make an arc old
 # White noise is a fiction over an hour: orbits and calibrations bend the float solution by centimetres, so its
 # distance to the integers says nothing after long averaging; the ratio and the success rate decide.
@@ -93,10 +94,14 @@ def step(
     state = predict(policy, state, time_ns)
     state = drop_arcs(state, (time_ns - state.arc_seen_ns) > policy.maximum_gap_s * NS_PER_S)
     state, observed, resets = _take_in(policy, state, epochs, time_ns)
-    inflation = max(1.0, policy.correlation_s / max(dt_s, 1e-3))
-    state, observed, more, nis = update(policy, state, observed, inflation)
-    state, basis, closing = _fix(policy, state, observed)
-    state, restarted = misfitting_stations(policy, state, nis, dt_s)
+    more, restarted = 0, []
+    since_s = (time_ns - state.updated_ns) / NS_PER_S if state.updated_ns >= 0 else policy.correlation_s
+    if since_s >= policy.update_interval_s - _TICK_S:
+        inflation = max(1.0, policy.correlation_s / max(since_s, 1e-3))
+        state, observed, more, nis = update(policy, replace(state, updated_ns=time_ns), observed, inflation)
+        state = _fix(policy, state, observed)
+        state, restarted = misfitting_stations(policy, state, nis, since_s)
+    basis, closing = _all_cycles(policy, state, observed)
     fixed, float_sd_m, cycles = _judge(state, basis, closing, dt_s)
     state = replace(
         state,
@@ -133,7 +138,7 @@ def _take_in(
         return np.array([getattr(reduced, name)[row] for reduced, row in cells])
 
     def pair(values_of: Callable[[Reduced], FloatArray]) -> FloatArray:
-        pairs = {id(reduced): reduced.of_pair(values_of(reduced)) for reduced, _ in cells}
+        pairs = {id(reduced): reduced.of_pair(values_of(reduced)) for reduced in epochs.values()}
         return np.array([pairs[id(reduced)][:, row] for reduced, row in cells]).reshape(-1, 2).T
 
     code_m = pair(lambda reduced: reduced.code_m)
@@ -198,24 +203,38 @@ def _rows(change: PhaseChange, rows: IntArray) -> PhaseChange:
     )
 
 
-def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tuple[NetworkState, FloatArray, IntArray]:
-    """Fix what can be fixed, hold it, and return the integer cycles of all observed arcs."""
+def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> NetworkState:
+    """Fix what can be fixed, and hold it."""
+    mature = _mature(policy, state, observed)
+    closing, basis = cycle_basis(*_nodes(state), _priority(state, observed, mature), mature)
+    return _fix_cycles(policy, state, basis, state.arc_satellite[closing])
+
+
+def _all_cycles(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tuple[FloatArray, IntArray]:
+    """Return the integer cycles of all observed arcs, and the arcs that close them."""
+    seen = np.zeros(len(state.arc_station), dtype=np.bool_)
+    seen[observed.arc] = True
+    priority = _priority(state, observed, _mature(policy, state, observed))
+    closing, basis = cycle_basis(*_nodes(state), priority, seen)
+    return basis, closing
+
+
+def _mature(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> BoolArray:
+    """Return which arcs may be fixed, shape ``(arc,)``."""
     mature = np.zeros(len(state.arc_station), dtype=np.bool_)
     mature[observed.arc] = (
         (observed.elevation_rad > policy.ar_elevation_rad)
         & (state.arc_epochs[observed.arc] >= policy.ar_minimum_epochs)
         & ((observed.flags & Flag.HALF_CYCLE) == 0)
     )
-    seen = np.zeros(len(state.arc_station), dtype=np.bool_)
-    seen[observed.arc] = True
-    priority = np.zeros(len(state.arc_station))
-    priority[observed.arc] = observed.elevation_rad
-    priority += np.minimum(state.arc_epochs, 1000) + 1000.0 * mature
-    receiver, transmitter = _nodes(state)
-    closing, basis = cycle_basis(receiver, transmitter, priority, mature)
-    state = _fix_cycles(policy, state, basis, state.arc_satellite[closing])
-    closing, basis = cycle_basis(receiver, transmitter, priority, seen)
-    return state, basis, closing
+    return mature
+
+
+def _priority(state: NetworkState, observed: Observed, mature: BoolArray) -> FloatArray:
+    """Return which arcs the spanning tree prefers: those that may be fixed, of these old ones, then high ones."""
+    priority = np.minimum(state.arc_epochs, 1000) + 1000.0 * mature
+    priority[observed.arc] += observed.elevation_rad
+    return priority
 
 
 def _nodes(state: NetworkState) -> tuple[IntArray, IntArray]:

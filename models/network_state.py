@@ -28,6 +28,8 @@ class NetworkPolicy:
             white noise gave wrong network fixes that were then held.
         phase_sd_m: Zenith phase noise, pessimistic for the same reason.
         correlation_s: Observations closer together than this are counted as one (coloured multipath).
+        update_interval_s: The filter takes in observations this often; in between, slips are looked for and the phases
+            of the epoch are handed on with the ambiguities as they are. Far below ``correlation_s``, nothing is lost.
         minimum_elevation_rad: Observations below are not used.
         ionosphere_sd_m, ionosphere_length_m, ionosphere_tau_s: Zenith ionosphere difference between
             stations: Matern 3/2 in space, first-order Gauss-Markov in time.
@@ -55,6 +57,7 @@ class NetworkPolicy:
     code_sd_m: float = 0.3
     phase_sd_m: float = 0.002
     correlation_s: float = 30.0
+    update_interval_s: float = 5.0
     minimum_elevation_rad: float = float(np.radians(8.0))
     ionosphere_sd_m: float = 0.17
     ionosphere_length_m: float = 300_000.0
@@ -105,6 +108,7 @@ class NetworkState:
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
         conflict_epochs: Epochs in a row in which an open cycle contradicted what is held.
+        updated_ns: When the filter last took in observations, -1 if never.
         odd_ns: When a satellite was last dropped for being odd, -1 if never.
     """
 
@@ -124,6 +128,7 @@ class NetworkState:
     misfit_epochs: IntArray
     conflict_epochs: int = 0
     odd_ns: int = -1
+    updated_ns: int = -1
 
     @property
     def first_arc(self) -> int:
