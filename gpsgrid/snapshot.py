@@ -11,7 +11,7 @@ from models.network import NetworkInfo
 from models.network_state import NetworkPolicy, NetworkState
 from models.reduction import Reduced
 from stations.arrays import FloatArray
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Snapshot:
 
     time_ns: int
     reduced: Mapping[str, Reduced]
-    ephemerides: Mapping[int, GpsEphemeris]
+    ephemerides: Mapping[int, Ephemeris]
     policy: NetworkPolicy
     state: NetworkState
     info: NetworkInfo

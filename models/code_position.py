@@ -66,9 +66,7 @@ def code_position(raw: Observables, ephemerides: Mapping[int, Ephemeris]) -> Cod
         return None
     part = raw.rows(rows)
     used_ephemerides = [ephemerides[int(s)] for s in part.satellite]
-    states = satellite_states(
-        used_ephemerides, np.arange(len(rows)), raw.time_ns, part.code_m[0] / SPEED_OF_LIGHT_M_S
-    )
+    states = satellite_states(used_ephemerides, np.arange(len(rows)), raw.time_ns, part.code_m[0] / SPEED_OF_LIGHT_M_S)
     range_m, noise_factor = _ionosphere_free(part, used_ephemerides)
     range_m = range_m + SPEED_OF_LIGHT_M_S * states.clock_s
     system = part.satellite // 100
@@ -124,9 +122,7 @@ class _Lines:
     system: IntArray
 
 
-def _least_squares(
-    lines: _Lines, time_ns: int
-) -> tuple[FloatArray, float, FloatArray, FloatArray, FloatArray] | None:
+def _least_squares(lines: _Lines, time_ns: int) -> tuple[FloatArray, float, FloatArray, FloatArray, FloatArray] | None:
     """Iterate from the centre of the Earth; return position, clock, covariance, residuals and sigmas."""
     satellite_m = lines.satellite_m
     clocks = (lines.system[:, None] == np.unique(lines.system)[None, :]).astype(np.float64)

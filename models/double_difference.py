@@ -1,7 +1,7 @@
 """Double differences of one rover and one master: any systems, any carriers that both track.
 
-Between receivers first, then to one satellite per system and carrier, the highest. Which rows there are, how they depend
-on ionosphere and ambiguities, and nothing about their noise.
+Between receivers first, then to one satellite per system and carrier, the highest. Which rows there are, how they
+depend on ionosphere and ambiguities, and nothing about their noise.
 """
 
 from dataclasses import dataclass

@@ -94,7 +94,8 @@ def step(
     state = predict(policy, state, time_ns)
     state = drop_arcs(state, (time_ns - state.arc_seen_ns) > policy.maximum_gap_s * NS_PER_S)
     state, observed, resets = _take_in(policy, state, epochs, time_ns)
-    more, restarted = 0, []
+    more = 0
+    restarted: list[int] = []
     since_s = (time_ns - state.updated_ns) / NS_PER_S if state.updated_ns >= 0 else policy.correlation_s
     if since_s >= policy.update_interval_s - _TICK_S:
         inflation = max(1.0, policy.correlation_s / max(since_s, 1e-3))
@@ -232,7 +233,7 @@ def _mature(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> B
 
 def _priority(state: NetworkState, observed: Observed, mature: BoolArray) -> FloatArray:
     """Return which arcs the spanning tree prefers: those that may be fixed, of these old ones, then high ones."""
-    priority = np.minimum(state.arc_epochs, 1000) + 1000.0 * mature
+    priority: FloatArray = np.minimum(state.arc_epochs, 1000) + 1000.0 * mature
     priority[observed.arc] += observed.elevation_rad
     return priority
 

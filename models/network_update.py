@@ -102,13 +102,15 @@ def clock_free_basis(receiver: IntArray, transmitter: IntArray, weight: FloatArr
     return basis
 
 
-def _whitener(policy: NetworkPolicy, state: NetworkState, observed: Observed, kind: int, inflation: float) -> FloatArray:
+def _whitener(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, kind: int, inflation: float
+) -> FloatArray:
     """Return what turns observations of one type into white noise without clocks, shape ``(n, k)``.
 
     Every signal has clocks of its own, at the receiver and at the satellite, since every code has biases of its own:
     so stations that track L2W and others that track L2C are never differenced in their codes. Phases of one frequency
-    are aligned whatever the code, hence share the satellite's clock; the receiver's is free per signal, which also takes
-    a quarter of a cycle that a receiver left in.
+    are aligned whatever the code, hence share the satellite's clock; the receiver's is free per signal, which also
+    takes a quarter of a cycle that a receiver left in.
     """
     band, is_code = OBSERVATION_TYPES[kind]
     station, satellite = state.arc_station[observed.arc], state.arc_satellite[observed.arc]

@@ -129,7 +129,9 @@ def observables(epoch: StationEpoch) -> Observables:
     wavelength_m = gather(SPEED_OF_LIGHT_M_S / epoch.frequency_hz)
     empty = np.iinfo(np.int64).max
     lock_ms = np.where(there, epoch.lock_ms[chosen], empty).min(axis=0) if len(satellite) else satellite
-    half = (there & epoch.half_cycle[chosen]).any(axis=0) if len(satellite) else np.zeros(0, dtype=np.bool_)
+    half: BoolArray = np.zeros(len(satellite), dtype=np.bool_)
+    if len(satellite):
+        half = np.asarray((there & epoch.half_cycle[chosen]).any(axis=0))
     return Observables(
         epoch.time_ns,
         satellite,
@@ -143,7 +145,7 @@ def observables(epoch: StationEpoch) -> Observables:
     )
 
 
-def gps_l1_l2(  # noqa: PLR0913 - one argument a column
+def gps_l1_l2(
     time_ns: int,
     satellite: IntArray,
     code_m: FloatArray,

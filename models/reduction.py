@@ -142,8 +142,8 @@ def _phase_centers(
 ) -> FloatArray:
     """Return the phase centre corrections of a receiver antenna, zero in empty slots, shape ``(slot, n)``.
 
-    Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as the
-    IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
+    Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as
+    the IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
     """
     center_m = np.zeros(raw.code_m.shape)
     for number in np.unique(raw.signal[raw.signal >= 0]):

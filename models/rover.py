@@ -12,12 +12,13 @@ from enum import StrEnum
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from models.fix import FixPolicy, FixStatus, PartialFix, condition_on_integers, partial_fix
 from models.double_difference import DoubleDifferences, double_differences, with_company
+from models.fix import FixPolicy, FixStatus, PartialFix, condition_on_integers, partial_fix
 from models.reduction import Reduced
 from models.weights import elevation_variance_m2
 from stations.arrays import FloatArray, IntArray
 from stations.frames import enu_rotation_at
+from stations.signals import Constellation
 
 MIN_SATELLITES = 5
 _VARIANCE_FACTOR = 2.0  # measured over stated variances of the horizontal position are 1.2 to 3.6 on recorded data
@@ -46,6 +47,8 @@ class RoverPolicy:
         phase_sd_m, code_sd_m: Zenith noise of rover and master each.
         mixed_code_sd_m: Bias of a satellite between two codes on one carrier, where rover and master track different
             ones (differential code biases of the IGS: some decimetres).
+        systems: Constellations that are used. GLONASS is not: double differences of its frequencies are no integers
+            without inter-frequency biases.
         minimum_elevation_rad: Satellites below are not used.
         fix: When integers are believed.
         maximum_dropped: Satellites that may be left out in search of a fix.
@@ -57,6 +60,7 @@ class RoverPolicy:
     phase_sd_m: float = 0.0010
     code_sd_m: float = 0.10
     mixed_code_sd_m: float = 0.5
+    systems: tuple[int, ...] = (Constellation.GPS, Constellation.GALILEO, Constellation.QZSS, Constellation.BEIDOU)
     minimum_elevation_rad: float = float(np.radians(10.0))
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)
     maximum_dropped: int = 3
@@ -118,7 +122,7 @@ class _Float:
 
 
 def common_rows(policy: RoverPolicy, rover: Reduced, master: Reduced) -> tuple[IntArray, IntArray]:
-    """Return the rows of rover and master of the satellites that both see high enough."""
+    """Return the rows of rover and master of the satellites that both see high enough, of the systems in use."""
     satellite, i, k = np.intersect1d(rover.satellite, master.satellite, assume_unique=True, return_indices=True)
     del satellite
     high = (rover.elevation_rad[i] > policy.minimum_elevation_rad) & (
@@ -126,7 +130,8 @@ def common_rows(policy: RoverPolicy, rover: Reduced, master: Reduced) -> tuple[I
     )
     # A phase that may be off by half a cycle has no integer ambiguity.
     whole = ~(rover.raw.half_cycle[i] | master.raw.half_cycle[k])
-    return i[high & whole], k[high & whole]
+    ours = np.isin(rover.satellite[i] // 100, policy.systems)
+    return i[high & whole & ours], k[high & whole & ours]
 
 
 def solve(
@@ -187,7 +192,9 @@ def solve(
         keep = with_company(rover.satellite, np.delete(keep, worst))
     if best is not None:
         return replace(best, reason=reason)
-    few = f"{len(rover.satellite) - len(dropped)} satellites common with the master, at least {MIN_SATELLITES} are needed"
+    few = (
+        f"{len(rover.satellite) - len(dropped)} satellites common with the master, at least {MIN_SATELLITES} are needed"
+    )
     return RoverSolution(
         RoverStatus.NONE,
         reference_m,

@@ -17,7 +17,8 @@ from models.network_state import (
     zwd_prior_m2,
 )
 from models.network_update import clock_free_basis
-from models.observables import GPS_L1_L2_M as WAVELENGTHS_M, ionosphere_factor
+from models.observables import GPS_L1_L2_M as WAVELENGTHS_M
+from models.observables import ionosphere_factor
 from models.validity import SLIP, Flag
 from stations.constants import NS_PER_S
 

@@ -8,7 +8,8 @@ import pytest
 
 from models.ephemeris import satellite_states
 from models.geometry import line_of_sight
-from models.observables import GPS_L1_L2_M as WAVELENGTHS_M, ionosphere_factor, observables
+from models.observables import GPS_L1_L2_M as WAVELENGTHS_M
+from models.observables import ionosphere_factor, observables
 from models.reduction import Reduced, reduce_epoch
 from replay.scenario import IonosphereScenario, OrbitScenario, ReceiverScenario, Scenario, TroposphereScenario, quiet
 from replay.simulated_orbits import ISSUE_S, broadcast, earth_angle_rad, make_constellation, true_states
