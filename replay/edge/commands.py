@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from replay.edge.integers_command import integers_command
 from replay.edge.outputs import check_outputs, read_truth_file, write_outputs
 from replay.edge.prepare import Prepared, ReplayRequest, prepare
 from replay.edge.report import ReplayProgress, print_replay, print_score, replay_document
@@ -36,6 +37,9 @@ def register(app: typer.Typer) -> None:
     )
     app.command("score", help="Compare a track with the truth: fixed, centimetre, wrong fixes, percentiles.")(
         score_command
+    )
+    app.command("integers", help="Solve a recorded network forward and backward, and compare the integers.")(
+        integers_command
     )
 
 
