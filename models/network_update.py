@@ -18,7 +18,7 @@ from models.validity import Flag
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 
-_MAX_RESETS = 6  # observations rejected in one epoch before the epoch is taken as it is
+_MAX_ROUNDS = 6  # of rejections in one epoch before the epoch is taken as it is
 _PER_METRE = 1e6  # wavelengths as whole micrometres, to be compared
 _MEDIAN_CHI2 = 0.455  # median of chi-square with one degree of freedom
 
@@ -135,37 +135,56 @@ def _whitener(
 def update(
     policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float
 ) -> tuple[NetworkState, Observed, int, FloatArray]:
-    """Update with all observations; the worst surprise is rejected and the update repeated.
+    """Update with all observations; the worst surprises are rejected and the update repeated.
 
     Returns:
         State, observations with new flags, number of restarted arcs, mean squared surprise of the phases
         per station (NaN where it has none).
     """
     resets = 0
-    while True:
+    for round_ in range(_MAX_ROUNDS + 1):
         mean, covariance, surprise = _try_update(policy, state, observed, inflation)
-        worst = np.unravel_index(int(np.argmax(np.abs(surprise))), surprise.shape) if surprise.size else (0, 0)
-        value = abs(float(surprise[worst])) if surprise.size else 0.0
-        if value <= policy.innovation_limit or resets >= _MAX_RESETS:
+        worst = _worst(state, observed, surprise, policy.innovation_limit)
+        if not worst or round_ == _MAX_ROUNDS:
             break
-        resets += 1
-        row = int(worst[1])
-        flags = observed.flags.copy()
-        flags[row] |= Flag.INNOVATION
-        if OBSERVATION_TYPES[int(worst[0])][1]:
-            use_code = observed.use_code.copy()
-            use_code[row] = False
-            observed = replace(observed, flags=flags, use_code=use_code)
-        else:
-            # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
-            observed = replace(observed, flags=flags)
-            state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
+        resets += len(worst)
+        flags, use_code = observed.flags.copy(), observed.use_code.copy()
+        for kind, row in worst:
+            flags[row] |= Flag.INNOVATION
+            if OBSERVATION_TYPES[kind][1]:
+                use_code[row] = False
+            else:
+                # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
+                state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
+        observed = replace(observed, flags=flags, use_code=use_code)
     nis = np.full(len(state.stations), np.nan)
     for index in range(len(state.stations)):
         rows = state.arc_station[observed.arc] == index
         if rows.any():
             nis[index] = float(np.median(surprise[2:, rows] ** 2)) / _MEDIAN_CHI2
     return replace(state, mean=mean, covariance=covariance), observed, resets, nis
+
+
+def _worst(state: NetworkState, observed: Observed, surprise: FloatArray, limit: float) -> list[tuple[int, int]]:
+    """Return type and row of the surprises to reject: the worst, and others that share no clock with it.
+
+    One bad observation surprises those that share a clock with it, so of those only the worst is rejected in a round.
+    """
+    size = np.abs(surprise)
+    chosen: list[tuple[int, int]] = []
+    receivers: set[tuple[int, int]] = set()
+    satellites: set[int] = set()
+    for flat in np.argsort(-size, axis=None):
+        kind, row = divmod(int(flat), size.shape[1])
+        if size[kind, row] <= limit:
+            break
+        satellite = int(state.arc_satellite[observed.arc[row]])
+        receiver = (int(state.arc_station[observed.arc[row]]), satellite // 100)
+        if receiver not in receivers and satellite not in satellites:
+            receivers.add(receiver)
+            satellites.add(satellite)
+            chosen.append((kind, row))
+    return chosen
 
 
 def _try_update(
@@ -190,19 +209,20 @@ def _try_update(
     s = h @ cross
     s.flat[:: len(s) + 1] += 1.0
     factor = cho_factor(s, lower=True, check_finite=False)
-    gain = cho_solve(factor, cross.T, check_finite=False).T
+    # The inverse is well conditioned, its eigenvalues being below one, and the surprises need it anyway.
+    inverse = cho_solve(factor, np.eye(len(s)), check_finite=False)
+    gain = cross @ inverse
     mean = state.mean + gain @ v
     covariance = state.covariance - gain @ cross.T
     covariance = 0.5 * (covariance + covariance.T)
-    solved = cho_solve(factor, v, check_finite=False)
+    solved = inverse @ v
     surprise = np.zeros((4, len(observed.arc)))
     start = 0
-    inverse = cho_solve(factor, np.eye(len(s)), check_finite=False)
     for kind, basis in enumerate(bases):
         part = slice(start, start + basis.shape[1])
         start += basis.shape[1]
         top = basis @ solved[part]
-        variance = np.einsum("ij,jk,ik->i", basis, inverse[part, part], basis)
+        variance = np.einsum("ij,ij->i", basis @ inverse[part, part], basis)
         safe = variance > 1e-12 * max(float(variance.max(initial=0.0)), 1e-300)
         surprise[kind, safe] = top[safe] / np.sqrt(variance[safe])
     return mean, covariance, surprise
