@@ -31,7 +31,9 @@ def read_rover_body(
         message = f"body of {len(event.payload)} bytes; one epoch of observations has at most {MAX_BODY_BYTES}"
         raise GpsgridError(Reason.OVERSIZED, message, bytes=len(event.payload))
     feed = Feed(event.request, channels.copy() if channels is not None else None)
-    received = feed.push(event.payload, near_ns) + feed.finish()
+    received = feed.push(event.payload, near_ns)
+    unfinished = feed.finish()
+    received += unfinished
     epochs: list[StationEpoch] = []
     refused: list[Refused] = []
     antenna, serial, height = event.antenna, event.antenna_serial, event.antenna_height_m
@@ -52,9 +54,7 @@ def read_rover_body(
             f"{feed.junk_bytes} other bytes); expected RTCM 3 MSM4 to MSM7"
         )
         raise GpsgridError(Reason.MALFORMED, message, bytes=len(event.payload))
-    warnings: list[str] = []
-    if len(epochs) > 1:
-        warnings.append(f"the body holds {len(epochs)} epochs; only the last one is answered")
+    warnings = _warnings(epochs, refused, unfinished=bool(unfinished))
     calibration = None
     if antennas is not None:
         if antenna.strip():
@@ -62,3 +62,12 @@ def read_rover_body(
         else:
             warnings.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
     return RoverRequest(event.request, epochs[-1], calibration, height or 0.0, tuple(warnings))
+
+
+def _warnings(epochs: list[StationEpoch], refused: list[Refused], *, unfinished: bool) -> list[str]:
+    warnings = [f"part of the body is not used: {one.text}" for one in refused]
+    if unfinished:
+        warnings.append("the last message of the body says that more follow; what has come is used")
+    if len(epochs) > 1:
+        warnings.append(f"the body holds {len(epochs)} epochs; only the last one is answered")
+    return warnings

@@ -73,18 +73,21 @@ class PhaseAligner:
 
     def _places(self, key: IntArray) -> IntArray:
         # Rows of the state that belong to the keys; unknown keys get one.
-        if not np.array_equal(key, self._key):
-            missing = key[~np.isin(key, self._key)]
-            if len(missing):
-                merged = np.concatenate([self._key, missing])
-                order = np.argsort(merged)
-                count = len(missing)
-                self._key = merged[order]
-                self._offset_cyc = np.concatenate([self._offset_cyc, np.zeros(count)])[order]
-                self._since_ns = np.concatenate([self._since_ns, np.full(count, _LONG_AGO_NS)])[order]
-                # A lock time that nothing can reach: the first epoch of a pair starts an arc.
-                unseen = np.full(count, np.iinfo(np.int64).max)
-                self._lock_ms = np.concatenate([self._lock_ms, unseen])[order]
+        place = np.searchsorted(self._key, key)
+        unknown = place == len(self._key)
+        if len(self._key):
+            unknown |= self._key[place - unknown] != key
+        if not unknown.any():
+            return place
+        missing = key[unknown]
+        merged = np.concatenate([self._key, missing])
+        order = np.argsort(merged)
+        count = len(missing)
+        self._key = merged[order]
+        self._offset_cyc = np.concatenate([self._offset_cyc, np.zeros(count)])[order]
+        self._since_ns = np.concatenate([self._since_ns, np.full(count, _LONG_AGO_NS)])[order]
+        # A lock time that nothing can reach: the first epoch of a pair starts an arc.
+        self._lock_ms = np.concatenate([self._lock_ms, np.full(count, np.iinfo(np.int64).max)])[order]
         return np.searchsorted(self._key, key)
 
 

@@ -20,7 +20,7 @@ from stations.wire.publication import encode_station_epoch
 
 START_NS = from_calendar(2021, 1, 1, 2)
 MINUTES = 15
-EPHEMERIS = 1019
+EPHEMERIDES = frozenset({1019, 1020, 1042, 1044, 1045, 1046})
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def counted(outputs):
     return Counter(reasons)
 
 
-def frames_of(payload, only=None, but=None):
-    """Return the frames of a payload as bytes, of one message number or of all but one."""
+def frames_of(payload, only=None, but=()):
+    """Return the frames of a payload as bytes, of some message numbers or of all but some."""
     kept = []
     for frame in FrameBuffer().push(payload):
         number = message_number(frame)
-        if (only is None or number == only) and number != but:
+        if (only is None or number in only) and number not in but:
             kept.append(encode_frame(frame))
     return b"".join(kept)
 
@@ -104,6 +104,7 @@ class Tools:
     frames_of: object = staticmethod(frames_of)
     shifted: object = staticmethod(shifted)
     edited: object = staticmethod(edited)
+    ephemerides: object = EPHEMERIDES
     second_ns: int = NS_PER_S
     ms_ns: int = NS_PER_MS
 

@@ -237,14 +237,16 @@ def test_without_navigation_it_says_so_and_recovers(night, tools):
     outputs = []
     for time_ns, payloads in night.moments[:2]:
         for station, payload in payloads:
-            bare = tools.frames_of(payload, but=1019)
+            bare = tools.frames_of(payload, but=tools.ephemerides)
             outputs += engine.handle(PayloadArrived(station, bare, time_ns))
     assert tools.counted(outputs) == {Reason.NO_NAVIGATION: 8}
     assert "1019" in next(o.text for o in outputs if isinstance(o, InputRefused))
     assert _solved(outputs) == []
     assert night.ask(engine, 1).refusal is Reason.NO_NETWORK
 
-    engine.handle(PayloadArrived("DELF", tools.frames_of(night.moments[0][1][0][1], only=1019), night.moments[2][0]))
+    engine.handle(
+        PayloadArrived("DELF", tools.frames_of(night.moments[0][1][0][1], only=tools.ephemerides), night.moments[2][0])
+    )
     solved = _solved(night.feed(engine, 2, 14))
     # What came before the ephemerides was kept and is used now.
     assert [one.time_ns for one in solved] == [time_ns for time_ns, _ in night.moments[:14]]
@@ -422,9 +424,9 @@ def test_undecodable_body_is_refused(night, payload):
     assert "MSM" in output.answer.reason
 
 
-def test_damaged_body_says_checksum(night):
+def test_damaged_body_says_checksum(night, tools):
     """A body whose observations are damaged is refused for their checksum."""
-    body = bytearray(night.rover[night.moments[0][0]])
+    body = bytearray(tools.frames_of(night.rover[night.moments[0][0]], only={1077}))
     body[-10] ^= 0xFF
     (output,) = night.engine().handle(PositionAsked("q", bytes(body), 0))
     assert output.answer.refusal is Reason.BAD_CRC

@@ -11,6 +11,8 @@ from stations.antex import read_antex
 from stations.constants import NS_PER_S
 from stations.errors import Reason
 from stations.feed import EphemerisReceived, EpochReceived, Feed
+from stations.navigation_vector import GlonassEphemeris
+from stations.wire.broadcast_ephemeris import encode_broadcast
 from stations.wire.framing import encode_frame
 from stations.wire.gps_ephemeris import encode_ephemeris
 
@@ -53,8 +55,8 @@ def test_observations_before_the_first_ephemeris_do_not_fix_a_wrong_calendar(nig
     engine = night.engine()
     time_ns, payloads = night.moments[0]
     for station, payload in payloads:
-        engine.handle(PayloadArrived(station, tools.frames_of(payload, but=1019), time_ns))
-    ephemerides = tools.frames_of(payloads[0][1], only=1019)
+        engine.handle(PayloadArrived(station, tools.frames_of(payload, but=tools.ephemerides), time_ns))
+    ephemerides = tools.frames_of(payloads[0][1], only=tools.ephemerides)
     engine.handle(PayloadArrived("DELF", ephemerides, night.moments[1][0]))
     outputs = night.feed(engine, 1, 4)
     assert _epochs(outputs) == [moment for moment, _ in night.moments[:4]]
@@ -122,10 +124,15 @@ def test_all_ephemerides_impossible_never_raises(night):
     engine = night.engine()
     time_ns, payloads = night.moments[0]
     good = _ephemerides(payloads[0][1], engine.config.near_ns)
-    bad = b"".join(encode_frame(encode_ephemeris(replace(one, sqrt_a=0.0))) for one in good)
+    assert {one.satellite // 100 for one in good} >= {0, 1, 2, 5}
+    bad = b"".join(encode_frame(encode_broadcast(replace(one, **_nonsense(one)))) for one in good)
     engine.handle(PayloadArrived("DELF", bad, time_ns))
     night.feed(engine, 0, 3)
     assert night.ask(engine, 2).refusal in {Reason.TOO_FEW_SATELLITES, Reason.NO_CODE_POSITION, None}
+
+
+def _nonsense(ephemeris):
+    return {"velocity_m_s": (0.0, 0.0, 0.0)} if isinstance(ephemeris, GlonassEphemeris) else {"sqrt_a": 0.0}
 
 
 def _without_l2(text, antenna):

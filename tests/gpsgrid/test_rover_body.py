@@ -121,12 +121,16 @@ def test_every_prefix_of_a_body_is_refused_or_read(night, moment):
     outcomes = set()
     for end in range(len(body)):
         try:
-            read_rover_body(_asked(body[:end]), time_ns, night.antennas)
+            request = read_rover_body(_asked(body[:end]), time_ns, night.antennas)
         except GpsgridError as error:
             outcomes.add(error.reason)
         else:
-            outcomes.add("read")
-    assert outcomes == {Reason.MALFORMED}
+            outcomes.add(request.warnings)
+    # From the end of the first message of observations on, its systems are there.
+    assert outcomes == {
+        Reason.MALFORMED,
+        ("the last message of the body says that more follow; what has come is used",),
+    }
 
 
 def test_an_unknown_antenna_is_refused(night, moment):
@@ -135,3 +139,16 @@ def test_an_unknown_antenna_is_refused(night, moment):
     with pytest.raises(GpsgridError, match="NOSUCH") as caught:
         read_rover_body(_asked(body, antenna="NOSUCH          NONE"), time_ns, night.antennas)
     assert caught.value.reason is Reason.UNKNOWN_ANTENNA
+
+
+def test_a_body_of_which_one_message_is_damaged_is_answered_with_a_warning(night, moment):
+    """The messages of the other systems are as good as before; that something is missing is said."""
+    time_ns, body, epoch = moment
+    damaged = bytearray(body)
+    damaged[-10] ^= 0xFF  # in the last message, which is that of the last system
+    request = read_rover_body(_asked(bytes(damaged)), time_ns, night.antennas)
+    assert set((request.epoch.satellite // 100).tolist()) < set((epoch.satellite // 100).tolist())
+    assert request.warnings == (
+        "part of the body is not used: q: 1 frames with a wrong checksum",
+        "the last message of the body says that more follow; what has come is used",
+    )

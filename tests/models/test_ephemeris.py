@@ -28,7 +28,7 @@ def _gtime(time_ns):
 
 @pytest.fixture(scope="module")
 def ours(shared_data):
-    return load_navigation([shared_data / "nl-2021-001" / "CBW100NLD_R_20210010000_01D_MN.rnx.gz"])
+    return load_navigation([shared_data / "nl-2021-001" / "CBW100NLD_R_20210010000_01D_MN.rnx.gz"], systems="G")
 
 
 @pytest.fixture(scope="module")

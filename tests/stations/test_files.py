@@ -11,6 +11,7 @@ import pytest
 
 from stations.edge.files import expand_paths, load_navigation, load_observations, read_data, read_text
 from stations.errors import GpsgridError, Reason
+from stations.navigation_kinds import upload_key
 
 TEXT = "     1.4            M                                       ANTEX VERSION / SYST\nplain\n"
 
@@ -124,4 +125,4 @@ def test_navigation_files_are_merged(shared_data):
     paths = sorted((shared_data / "nl-2021-001").glob("*MN.rnx.gz"))
     both = load_navigation(paths)
     assert len(both) > max(len(load_navigation([path])) for path in paths)
-    assert len({(item.satellite, item.iode, item.toe_ns) for item in both}) == len(both)
+    assert len({(item.satellite, upload_key(item)) for item in both}) == len(both)

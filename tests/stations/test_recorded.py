@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -9,25 +10,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpsgrid.edge.settings import load_network
 from stations import gpstime
 from stations.catalog import Network, Station
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
+from stations.edge.files import read_text
 from stations.edge.recording_checks import check_rover_overlaps
 from stations.edge.recordings import (
     find_station,
     load_antennas,
+    load_ephemerides,
     load_recording,
     load_rover,
     load_station,
+    load_station_as_rover,
 )
-from stations.ephemeris_calendar import calendar_of
+from stations.ephemeris_calendar import calendar_of, told_at
 from stations.epoch import StationEpoch, make_epoch
 from stations.errors import GpsgridError, Reason
 from stations.feed import AntennaReceived, EphemerisReceived, EpochReceived, Feed, FeedEvent, PositionReceived
+from stations.glonass_channels import channels_of
 from stations.navigation import GpsEphemeris
 from stations.recorded import RecordedRover, Recording, whole_millisecond
 from stations.rinex_obs import RinexObservations
-from stations.signals import GPS_L1CA, GPS_L2W, SIGNALS
+from stations.signals import GPS_L1CA, GPS_L2W, SIGNALS, Constellation, channels_from, signal_of
+from stations.wire.broadcast_ephemeris import encode_broadcast
+from stations.wire.framing import encode_frame
+from stations.wire.msm_fields import lock_indicator_of, lock_ms_of
 
 START_NS = int(gpstime.from_calendar(2021, 1, 1))
 HOUR_NS = 3600 * NS_PER_S
@@ -209,6 +218,28 @@ def test_made_up_transmission_time_counts_as_the_start_of_the_fit_interval():
     assert [item.from_ns for item in calendar] == [START_NS - 2 * HOUR_NS, START_NS + 8 * HOUR_NS]
 
 
+def test_a_receiver_that_joins_is_told_the_latest_three_of_a_satellite():
+    often = [ephemeris(3, quarter / 4, quarter / 4 - 1.0) for quarter in range(40)]
+    rare = [ephemeris(7, 0.0, -2.0), ephemeris(7, 2.0, 0.0), ephemeris(7, 4.0, 2.0)]
+    known = calendar_of([*often, *rare], START_NS)
+    told = told_at(known, START_NS + 3 * HOUR_NS)
+    reference_h = [(one.ephemeris.satellite, (one.ephemeris.toe_ns - START_NS) / HOUR_NS) for one in told]
+    assert sorted(reference_h) == [(3, 3.5), (3, 3.75), (3, 4.0), (7, 2.0), (7, 4.0)]
+
+
+def test_signals_that_no_message_carries_are_left_out(network):
+    rows = epoch(0.0)
+    codeless = signal_of(Constellation.GPS, "2D").number
+    signal = np.where(rows.signal == GPS_L2W, codeless, rows.signal)
+    data = dataclasses.replace(observations([0]), epochs=[dataclasses.replace(rows, signal=signal)])
+    (_, payload), *_ = Recording(network, {"AAAA": data}, []).payloads(START_NS)
+    got = decoded(payload)[-1].epoch
+    assert got.satellite.tolist() == [3, 7, 19]
+    assert set(got.signal.tolist()) == {GPS_L1CA}
+    rover = RecordedRover("ROVR", data, "", "", 0.0)
+    assert len(decoded(rover.payload(START_NS))[-1].epoch) == 3
+
+
 def test_times_must_rise_and_rewinding_gives_the_same_bytes_again(network):
     recording = Recording(network, {"AAAA": observations([0, 30])}, [ephemeris(3, 0.0, -1.0)])
     first = [recording.payloads(time_ns) for time_ns in recording.times_ns]
@@ -347,11 +378,21 @@ def test_network_without_navigation_files_is_told_what_to_add(on_disk):
     assert "add 'navigation = [\"FILE\"]' to [network]" in str(error)
 
 
-def test_navigation_file_without_gps_is_named(on_disk, folder):
-    (folder / "day.21n").write_text(NAVIGATION.replace("N: GPS", "").replace("NAVIGATION DATA ", "GLONASS NAV DATA"))
+def test_navigation_file_without_ephemerides_is_named(on_disk, folder):
+    (folder / "day.21n").write_text(NAVIGATION[: NAVIGATION.index(" 3 21")])
     error = refused(on_disk)
     assert error.reason is Reason.NO_NAVIGATION
-    assert "day.21n: no GPS ephemeris inside" in str(error)
+    assert "day.21n: no ephemeris of GRECJ inside" in str(error)
+
+
+def test_navigation_of_another_system_than_the_observations_is_named(on_disk, folder, shared_data):
+    whole = read_text(shared_data / "nl-2021-001" / "CBW100NLD_R_20210010000_01D_MN.rnx.gz")
+    head, body = re.split(r"END OF HEADER *\r?\n", whole)
+    galileo = [record for record in re.split(r"\n(?=[A-Z])", body) if record.startswith("E")]
+    (folder / "day.21n").write_text(head + "END OF HEADER\n" + "\n".join(galileo[:5]) + "\n")
+    error = refused(on_disk)
+    assert error.reason is Reason.NO_NAVIGATION
+    assert "the navigation files of disk (day.21n) are of E, the observations of G; name navigation files" in str(error)
 
 
 def test_navigation_of_another_day_is_named_with_both_spans(on_disk, folder):
@@ -368,8 +409,8 @@ def test_file_without_dual_frequency_phases_is_named(on_disk, folder):
     (folder / "CCCC.21o").write_text(rinex(range(5), "L1 C1"))
     error = refused(on_disk)
     assert error.reason is Reason.NO_OBSERVATIONS
-    assert "CCCC.21o (station CCCC of disk): no GPS phases on both L1 and L2 in 5 epochs" in str(error)
-    assert "(GPS phases found: 1C)" in str(error)
+    assert "CCCC.21o (station CCCC of disk): no satellite with phases on two frequencies in 5 epochs" in str(error)
+    assert "(phases found: G:1C)" in str(error)
 
 
 def test_file_of_another_day_is_named_with_all_spans(on_disk, folder):
@@ -476,3 +517,74 @@ def test_recorded_night_decodes_to_what_the_files_hold(shared_data):
         whole = np.round(got.phase_cyc - sent.phase_cyc)
         np.testing.assert_allclose(got.phase_cyc - sent.phase_cyc, whole, atol=2e-3)
     assert not feed.refused
+
+
+_SETS = {"nl-2021-001/night.toml": ("ZEGV", "GR"), "sim-city/network.toml": ("CI00", "GREC")}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", _SETS)
+def test_an_epoch_of_all_systems_comes_back_to_the_resolution_of_the_message(shared_data, name):
+    """Code, phase but for whole cycles, lock time, signal strength, and the channels that RINEX 2 headers lack."""
+    station_id, letters = _SETS[name]
+    network = load_network(shared_data / name).network
+    station = network.station(station_id)
+    ephemerides = load_ephemerides(network)
+    channels = channels_of(ephemerides)
+    files = load_station(network, station, channels)
+    recording = Recording(network, {station_id: files}, ephemerides)
+    rover = load_station_as_rover(network, station, channels=channels)
+    feed = Feed(station_id)
+    for index, time_ns in enumerate(recording.times_ns[:60]):
+        [(_, payload)] = recording.payloads(time_ns)
+        (got,) = [event.epoch for event in feed.push(payload, time_ns) if isinstance(event, EpochReceived)]
+        sent = whole_millisecond(files.epochs[index])
+        observed = np.isfinite(sent.pseudorange_m) | np.isfinite(sent.phase_cyc)
+        sent = sent.rows(observed)
+        assert np.array_equal(got.satellite, sent.satellite)
+        assert np.array_equal(got.signal, sent.signal)
+        assert {"GRESJCI"[system] for system in np.unique(got.satellite // 100)} == set(letters)
+        np.testing.assert_array_equal(got.frequency_hz, sent.frequency_hz)
+        assert not np.isnan(got.frequency_hz).any()
+        np.testing.assert_allclose(got.pseudorange_m, sent.pseudorange_m, atol=3e-4)
+        assert np.array_equal(np.isfinite(got.phase_cyc), np.isfinite(sent.phase_cyc))
+        cycles = (got.phase_cyc - sent.phase_cyc)[np.isfinite(sent.phase_cyc)]
+        np.testing.assert_allclose(cycles, np.round(cycles), atol=2e-3)  # 2^-31 ms are 0.14 mm
+        np.testing.assert_allclose(got.cn0_dbhz, sent.cn0_dbhz, atol=0.032)
+        assert np.array_equal(got.half_cycle, sent.half_cycle)
+        assert np.all(got.lock_ms <= sent.lock_ms)
+        if index == 59:  # by then the offsets of the phases are as old as the arcs
+            old = (sent.lock_ms > 30_000) & np.isfinite(got.phase_cyc)
+            assert old.sum() > 20
+            assert np.all(got.lock_ms[old] >= lock_ms_of(lock_indicator_of(30_000, 10), 10))
+        body = Feed("").push(rover.payload(time_ns), time_ns)[-1].epoch
+        np.testing.assert_array_equal(body.phase_cyc, got.phase_cyc)
+        glonass = got.satellite // 100 == Constellation.GLONASS
+        told = channels_from(got.signal[glonass], got.frequency_hz[glonass])
+        assert told.tolist() == [channels[satellite] for satellite in got.satellite[glonass].tolist()]
+    assert feed.unknown_channels == 0
+    assert not feed.refused
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", _SETS)
+def test_every_ephemeris_of_the_files_can_be_sent_and_comes_back(shared_data, name):
+    ephemerides = load_ephemerides(load_network(shared_data / name).network)
+    assert {"GRESJCI"[one.satellite // 100] for one in ephemerides} >= set("GREC")
+    for one in ephemerides:
+        (event,) = Feed("X").push(encode_frame(encode_broadcast(one)), one.toe_ns)
+        assert isinstance(event, EphemerisReceived)
+        got = event.ephemeris
+        assert type(got) is type(one)
+        assert (got.satellite, got.toe_ns, got.issue) == (one.satellite, one.toe_ns, one.issue)
+        assert got.healthy == one.healthy
+
+
+@pytest.mark.data
+def test_without_the_navigation_files_phases_of_glonass_are_left_out(shared_data):
+    network = load_network(shared_data / "nl-2021-001" / "night.toml").network
+    rover = load_station_as_rover(network, network.station("ZEGV"))
+    epoch = Feed("").push(rover.payload(rover.times_ns[0]), rover.times_ns[0])[-1].epoch
+    glonass = epoch.satellite // 100 == Constellation.GLONASS
+    assert np.isfinite(epoch.pseudorange_m[glonass]).any()
+    assert np.isnan(epoch.phase_cyc[glonass]).all()
