@@ -4,6 +4,7 @@ RTCM observations carry only the time of week. The week comes from the first eph
 the network epochs themselves, so recordings of any year replay without a word about their date.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.ephemeris import EphemerisStore, implausible
@@ -11,6 +12,8 @@ from stations.constants import NS_PER_S, SECONDS_PER_DAY
 from stations.epoch import StationEpoch
 from stations.errors import Reason
 from stations.feed import EphemerisReceived, EpochReceived, Feed, Refused
+from stations.glonass_channels import GlonassChannels
+from stations.navigation import GpsEphemeris
 
 _SYNCHRONISE_BEYOND_NS = SECONDS_PER_DAY * NS_PER_S
 
@@ -34,14 +37,17 @@ class Ingest:
         near_ns: GPS time good to half a week; from the host's calendar at first, then from the data.
         synchronised: Whether the data have said what time it is.
         ephemerides: What has been heard, from whichever station.
+        channels: GLONASS channels by satellite that feeds know from the beginning.
     """
 
     near_ns: int
     synchronised: bool = False
     ephemerides: EphemerisStore = field(default_factory=EphemerisStore)
+    channels: dict[int, int] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
     _host_ns: int | None = None
+    _calendar_checked: bool = True
 
     def push(self, station: str, payload: bytes, host_ns: int) -> tuple[list[StationEpoch], list[Refused]]:
         """Take in bytes of a station; return its complete epochs and what was refused.
@@ -68,6 +74,19 @@ class Ingest:
         more, refused = self._decode(station, payload)
         return epochs + more, reported + refused
 
+    def resume(self, time_ns: int, ephemerides: Iterable[GpsEphemeris], channels: Mapping[int, int]) -> None:
+        """Begin with what was known before: GPS time good to half a week, ephemerides and GLONASS channels."""
+        for ephemeris in ephemerides:
+            if not implausible(ephemeris):
+                self.ephemerides.add(ephemeris)
+        self.channels = dict(channels)
+        self.near_ns, self.synchronised, self._calendar_checked = time_ns, True, False
+
+    def known_channels(self) -> dict[int, int]:
+        """Return the GLONASS channels that any station has told, by satellite."""
+        told = [feed.channels.known() for feed in self._feeds.values()]
+        return {satellite: channel for one in [self.channels, *told] for satellite, channel in one.items()}
+
     def network_time(self, time_ns: int, host_ns: int) -> None:
         """Follow the network epochs."""
         self.near_ns, self._host_ns = time_ns, host_ns
@@ -82,7 +101,7 @@ class Ingest:
     def _decode(self, station: str, payload: bytes) -> tuple[list[StationEpoch], list[Refused]]:
         epochs: list[StationEpoch] = []
         refused: list[Refused] = []
-        for event in self._feeds.setdefault(station, Feed(station)).push(payload, self.near_ns):
+        for event in self._feed(station).push(payload, self.near_ns):
             if isinstance(event, EpochReceived):
                 epochs.append(event.epoch)
             elif isinstance(event, EphemerisReceived):
@@ -90,10 +109,22 @@ class Ingest:
                 if wrong:
                     refused.append(Refused(Reason.IMPOSSIBLE_EPHEMERIS, f"{station}: {wrong}; it is not used"))
                 else:
+                    self._check_calendar(event.ephemeris.toe_ns)
                     self.ephemerides.add(event.ephemeris)
             elif isinstance(event, Refused):
                 refused.append(event)
         return epochs, refused
+
+    def _feed(self, station: str) -> Feed:
+        if station not in self._feeds:
+            self._feeds[station] = Feed(station, GlonassChannels(self.channels))
+        return self._feeds[station]
+
+    def _check_calendar(self, toe_ns: int) -> None:
+        """After :meth:`resume`, let the first ephemeris say whether these are data of the same days."""
+        if not self._calendar_checked and abs(toe_ns - self.near_ns) > _SYNCHRONISE_BEYOND_NS:
+            self.near_ns = toe_ns
+        self._calendar_checked = True
 
     def _synchronise(self, waiting: _Unsynchronised, payload: bytes) -> tuple[bool, list[Refused]]:
         """Let the scout look for the first ephemeris; return whether it found one, and what it could not use."""

@@ -57,6 +57,10 @@ class EpochAssembler:
     _heard_ns: dict[str, int] = field(default_factory=dict)
     _refusals: list[GpsgridError] = field(default_factory=list)
 
+    def resume(self, closed_ns: int) -> None:
+        """Take all epochs up to a time as closed, by an assembler before this one."""
+        self._closed_ns = closed_ns
+
     def push(self, station: str, epoch: StationEpoch, host_ns: int) -> list[NetworkEpoch]:
         """Take in one station epoch; return the network epochs that are complete now, oldest first.
 

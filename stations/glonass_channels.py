@@ -42,3 +42,8 @@ class GlonassChannels:
         if not 0 <= slot < _SLOTS or np.isnan(self.by_slot[slot]):
             return None
         return int(self.by_slot[slot])
+
+    def known(self) -> dict[int, int]:
+        """Return all known channels by satellite integer."""
+        slots = np.flatnonzero(~np.isnan(self.by_slot))
+        return {_FIRST + int(slot): int(self.by_slot[slot]) for slot in slots}
