@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,7 +19,7 @@ import structlog
 from gpsgrid.answer import Answer
 from gpsgrid.answer_json import decode_question, encode_answer
 from gpsgrid.config import NetworkConfig
-from gpsgrid.edge.driver import EngineDriver, EngineLike
+from gpsgrid.edge.driver import EngineDriver, EngineLike, Result
 from gpsgrid.edge.learner import Learner
 from gpsgrid.edge.metrics import Metrics
 from gpsgrid.edge.outbox import Outbox
@@ -152,6 +152,10 @@ class Service:
         if not self.ready.is_set():
             return self._questions.refuse(asked.request, "the service is not running; try again in some seconds")
         return await self._questions.ask(asked)
+
+    async def between_events(self, function: Callable[[], Result]) -> Result:
+        """Return what a function says that is called when the engine handles nothing; only while ``ready``."""
+        return await self._driver.between_events(function)
 
     async def health(self) -> ServiceHealth:
         """Return a picture of all counters."""
