@@ -15,7 +15,9 @@ from gpsgrid.events import (
     HyperparametersLearned,
     InputRefused,
     LearningDue,
+    NetworkChanged,
     NetworkSolved,
+    NetworkTaken,
     Output,
     PayloadArrived,
     PositionAnswered,
@@ -31,7 +33,7 @@ from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, NetworkSolver
-from gpsgrid.station_changes import Restored, compare_stations, usable_age_s
+from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
 from models.field.cell import fit_cell
 from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
@@ -128,6 +130,8 @@ class Engine:
                 self._learned = True
                 self.health.learned += 1
                 outputs = []
+            case NetworkChanged():
+                outputs = [self._changed(event)]
         return outputs
 
     def saved_state(self, calendar_ns: int) -> SavedState | None:
@@ -237,6 +241,29 @@ class Engine:
             if due is not None:
                 outputs.append(due)
         return outputs
+
+    def _changed(self, event: NetworkChanged) -> Output:
+        """Take a network over, or say why not; the pictures of the old one are not for the new one."""
+        before, config = self.config.network, replace(self.config, network=event.network, antennas=event.antennas)
+        try:
+            solver = _solver_of(config)
+        except GpsgridError as error:  # an antenna without a calibration
+            return self._refused("network", error.reason, f"{error}; the network stays as it was")
+        changes = compare_networks(before, event.network)
+        solver.resume(self._solver.carried(), changes.kept)
+        self.config, self._solver = config, solver
+        known = {
+            station.id: self.health.stations.get(station.id, StationHealth()) for station in event.network.stations
+        }
+        self.health.stations.clear()  # in place: others look at it
+        self.health.stations.update(known)
+        self._assembler.expect(frozenset(known))
+        self._ingest.forget(changes.left)
+        self._snapshots.clear()
+        self._fields.clear()
+        self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
+        self._station_m = np.array([station.marker_m for station in event.network.stations])
+        return NetworkTaken(event.network, changes)
 
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config

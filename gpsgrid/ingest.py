@@ -82,6 +82,12 @@ class Ingest:
         self.channels = dict(channels)
         self.near_ns, self.synchronised, self._calendar_checked = time_ns, True, False
 
+    def forget(self, stations: Iterable[str]) -> None:
+        """Drop what is left of stations that are no longer there."""
+        for station in stations:
+            self._feeds.pop(station, None)
+            self._waiting.pop(station, None)
+
     def known_channels(self) -> dict[int, int]:
         """Return the GLONASS channels that any station has told, by satellite."""
         told = [feed.channels.known() for feed in self._feeds.values()]

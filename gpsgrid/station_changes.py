@@ -65,6 +65,15 @@ def compare_stations(before: tuple[Station, ...], now: tuple[Station, ...]) -> S
     )
 
 
+def compare_networks(before: Network, now: Network) -> StationChanges:
+    """Return what changed between two networks; in another frame or epoch all stations have moved."""
+    changes = compare_stations(before.stations, now.stations)
+    if (before.frame, before.epoch) == (now.frame, now.epoch):
+        return changes
+    both = tuple(station.id for station in now.stations if station.id not in changes.joined)
+    return StationChanges((), both, changes.joined, changes.left)
+
+
 def _measured(station: Station) -> tuple[object, ...]:
     return station.position_m, station.antenna, station.antenna_serial, station.antenna_height_m
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from gpsgrid.events import Event, HyperparametersLearned, Output, PayloadArrived, PositionAsked, Tick
+from gpsgrid.events import Event, HyperparametersLearned, NetworkChanged, Output, PayloadArrived, PositionAsked, Tick
 from gpsgrid.health import Health
 from stations.constants import NS_PER_S
 
@@ -143,5 +143,5 @@ def _arrived_ns(event: Event) -> int | None:
     match event:
         case PayloadArrived() | PositionAsked() | Tick():
             return event.host_ns
-        case HyperparametersLearned():
+        case HyperparametersLearned() | NetworkChanged():
             return None

@@ -1,9 +1,10 @@
 """``gpsgrid serve``: everything of the service put together, and taken apart again in the opposite order."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -17,11 +18,14 @@ from gpsgrid.edge.state_file import StateKeeper, calendar_ns, restore_engine
 from gpsgrid.edge.stopping import stop_signal
 from gpsgrid.edge.web_server import WebServer
 from gpsgrid.engine import Engine, EngineConfig
+from gpsgrid.events import NetworkChanged
 from gpsgrid.query import QueryPolicy
 from gpsgrid.saved_state import SavedState
+from stations.antex import AntennaTable
 from stations.constants import NS_PER_MS
 from stations.edge.broker_address import PORT_PLAIN
 from stations.edge.recordings import load_antennas
+from stations.errors import GpsgridError
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -86,8 +90,46 @@ async def serve(path: Path, options: ServeOptions) -> None:
         _log.info("serve.listening", url=web.url, docs=f"{web.url}/docs", network=config.network.name)
         if options.state is not None:
             await stack.enter_async_context(_kept(engine, service, options.state))
+        await stack.enter_async_context(_reloading(path, service))
         await serve_until(stop, service)
         _log.info("serve.stopped")
+
+
+@asynccontextmanager
+async def _reloading(path: Path, service: Service) -> AsyncIterator[None]:
+    """Read ``network.toml`` again at each SIGHUP while the context is open; one with mistakes changes nothing."""
+    asked = asyncio.Event()
+
+    def load() -> tuple[NetworkConfig, AntennaTable | None]:
+        config = load_network(path)
+        return config, load_antennas(config.network)
+
+    async def reload() -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            try:
+                config, antennas = await asyncio.to_thread(load)
+            except GpsgridError as error:
+                _log.error("network.refused", file=str(path), reason=str(error.reason), text=str(error))
+                continue
+            if replace(config, network=service.config.network) != replace(
+                service.config, ntrip_urls=config.ntrip_urls, stream_urls=config.stream_urls
+            ):
+                _log.warning(
+                    "network.partly", text="of [mqtt], [grid] and [align] nothing is taken over; restart for that"
+                )
+            await service.change_network(NetworkChanged(config.network, antennas))
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    reloading = asyncio.create_task(reload(), name="reload")
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        reloading.cancel()
+        await asyncio.gather(reloading, return_exceptions=True)
 
 
 @asynccontextmanager

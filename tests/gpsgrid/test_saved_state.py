@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gpsgrid import saved_state
 from gpsgrid.engine import Engine, EngineConfig
-from gpsgrid.events import InputRefused, NetworkSolved, PayloadArrived
+from gpsgrid.events import InputRefused, NetworkChanged, NetworkSolved, NetworkTaken, PayloadArrived
 from gpsgrid.rehearsal import START_NS, STEP_NS, rehearsal_network, station_payloads
 from gpsgrid.saved_state import SavedState, SolverState, decode_state, encode_state, saved_ephemerides
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, SATELLITE_SLOTS
@@ -24,6 +24,7 @@ from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
 CALENDAR_NS = START_NS + 86_400 * NS_PER_S
 FROM, UNTIL = 20, 25  # moments of the night
 SAME_M = 0.001
+KNOWN_CYC = 0.02  # as the filter's own limit for what is held
 
 
 def made_up(seed, stations, arcs):
@@ -249,19 +250,30 @@ def test_a_station_moved_by_decree_begins_anew_and_the_others_go_on(night, stopp
     assert state.arc_epochs[~of_moved].max() > FROM - 2
     others = {cycle: numbers for cycle, numbers in held(engine).items() if all(name != "ROVN" for name, *_ in cycle)}
     assert len(others) > 10
-    _assert_same_differences(engine, settled)
+    _assert_same_differences(engine, settled, "ROVN")
 
 
-def _assert_same_differences(engine, reference):
-    """Compare double differences of stations that both engines hold, whatever cycles they are held by."""
-    shared = {}
-    for one in (engine, reference):
-        for cycle, numbers in held(one).items():
-            if all(name != "ROVN" for name, *_ in cycle):
-                shared.setdefault(cycle, []).append(numbers)
-    both = [numbers for numbers in shared.values() if len(numbers) == 2]
-    assert len(both) > 5
-    assert all(one == other for one, other in both)
+def _assert_same_differences(engine, reference, anew):
+    """Compare what an engine holds with the same cycles of another one, but for a station that began anew."""
+    state = reference.snapshot.state
+    arcs = {
+        (state.stations[station], satellite): arc
+        for arc, (station, satellite) in enumerate(
+            zip(state.arc_station.tolist(), state.arc_satellite.tolist(), strict=True)
+        )
+    }
+    compared = 0
+    for cycle, numbers in held(engine).items():
+        if any(name == anew or (name, satellite) not in arcs for name, satellite, _ in cycle):
+            continue
+        signs = np.array([sign for *_, sign in cycle])
+        index = state.ionosphere_index(np.array([arcs[name, satellite] for name, satellite, _ in cycle]))
+        for band, number in enumerate(numbers, start=1):
+            rows = np.ix_(index + band, index + band)
+            if signs @ state.covariance[rows] @ signs < KNOWN_CYC**2:
+                assert round(float(signs @ state.mean[index + band])) == number
+                compared += 1
+    assert compared > 20
 
 
 @pytest.mark.data
@@ -333,3 +345,64 @@ def test_nothing_is_saved_before_the_first_epoch_and_everything_after():
         outputs += following.handle(PayloadArrived(station, payload, 0))
     assert any(isinstance(output, NetworkSolved) for output in outputs)
     assert following.snapshot.state.arc_epochs.max() == 2
+
+
+# ---- the same while the engine runs
+
+
+@pytest.mark.data
+def test_a_station_leaves_and_comes_back_while_the_engine_runs(night, settled):
+    engine = night.engine()
+    night.feed(engine, 0, FROM)
+    (taken,) = engine.handle(NetworkChanged(night.network.without("EIJS"), night.antennas))
+    assert isinstance(taken, NetworkTaken)
+    assert taken.changes.left == ("EIJS",)
+    assert night.ask(engine, FROM - 1).status == "none"  # no picture of the new network yet
+    night.feed(engine, FROM, FROM + 2, without=("EIJS",))
+    assert engine.snapshot.info.fixed_share > 0.9
+    assert set(engine.health.stations) == {"DELF", "ROVN", "WSRA"}
+    (taken,) = engine.handle(NetworkChanged(night.network, night.antennas))
+    assert taken.changes.joined == ("EIJS",)
+    night.feed(engine, FROM + 2, UNTIL)
+    assert night.ask(engine, UNTIL - 1).status == "fixed"
+    _assert_same_differences(engine, settled, "EIJS")
+
+
+@pytest.mark.data
+def test_a_network_with_an_unknown_antenna_is_refused_and_the_old_one_stays(night):
+    engine = night.engine()
+    night.feed(engine, 0, 2)
+    stations = (replace(night.network.stations[0], antenna_serial="nobody's"), *night.network.stations[1:])
+    (refused,) = engine.handle(NetworkChanged(replace(night.network, stations=stations), night.antennas))
+    assert isinstance(refused, InputRefused)
+    assert refused.reason is Reason.UNKNOWN_ANTENNA
+    assert "stays as it was" in refused.text
+    assert engine.config.network == night.network
+    night.feed(engine, 2, 3)
+    assert engine.snapshot.state.arc_epochs.max() == 3
+
+
+def test_another_frame_keeps_no_integers():
+    network = rehearsal_network()
+    engine = Engine(EngineConfig(network, None, START_NS))
+    for station, payload in station_payloads(network, START_NS):
+        engine.handle(PayloadArrived(station, payload, 0))
+    (taken,) = engine.handle(NetworkChanged(replace(network, frame="ETRF2000"), None))
+    assert taken.changes.moved == ("A", "B", "C", "D")
+    for station, payload in station_payloads(network, START_NS + STEP_NS):
+        engine.handle(PayloadArrived(station, payload, STEP_NS))
+    assert engine.snapshot.state.arc_epochs.max() == 1
+
+
+def test_what_a_leaving_station_has_sent_is_not_waited_for():
+    """Two of four stations have sent an epoch when one of them leaves; the epoch closes with the other three."""
+    network = rehearsal_network()
+    engine = Engine(EngineConfig(network, None, START_NS))
+    payloads = dict(station_payloads(network, START_NS))
+    for station in ("A", "B"):
+        engine.handle(PayloadArrived(station, payloads[station], 0))
+    engine.handle(NetworkChanged(network.without("B"), None))
+    engine.handle(PayloadArrived("C", payloads["C"], 0))
+    outputs = engine.handle(PayloadArrived("D", payloads["D"], 0))
+    (solved,) = [output for output in outputs if isinstance(output, NetworkSolved)]
+    assert solved.stations == ("A", "C", "D")
