@@ -5,7 +5,7 @@ It owns all mutable state and reads no clock. Order of work for a payload: decod
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from gpsgrid.events import (
     HyperparametersLearned,
     InputRefused,
     LearningDue,
+    NetworkChanged,
     NetworkSolved,
+    NetworkTaken,
     Output,
     PayloadArrived,
     PositionAnswered,
@@ -28,8 +30,10 @@ from gpsgrid.ingest import Ingest
 from gpsgrid.learning_window import LearningWindow
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
+from gpsgrid.saved_state import SavedState, saved_ephemerides
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS, NetworkSolver
+from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
 from models.field.cell import fit_cell
 from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
@@ -37,7 +41,7 @@ from models.network_state import NetworkPolicy
 from stations.align import EpochAssembler, NetworkEpoch
 from stations.antex import AntennaTable
 from stations.catalog import Network
-from stations.constants import NS_PER_MS
+from stations.constants import NS_PER_MS, NS_PER_S
 from stations.errors import GpsgridError, Reason
 
 _SAME_EPOCH_NS = 5 * NS_PER_MS  # a rover's time tag differs from the round epoch by its clock
@@ -45,6 +49,7 @@ _KEPT_SNAPSHOTS = 10
 _KEPT_FIELDS = 256
 _CELL_STATIONS = 12
 _CELL_RADIUS_M = 300_000.0
+_FROM_THE_FUTURE = "the saved state is ahead of what the stations send; the engine starts without it"
 
 
 @dataclass(frozen=True)
@@ -94,15 +99,10 @@ class Engine:
         """
         self.config = config
         self.health = Health(stations={station.id: StationHealth() for station in config.network.stations})
-        calibrations = {
-            station.id: config.antennas.find(station.antenna, station.antenna_serial)
-            if config.antennas is not None and station.antenna
-            else None
-            for station in config.network.stations
-        }
         self._ingest = Ingest(config.near_ns)
         self._assembler = EpochAssembler(frozenset(self.health.stations), config.wait_ns)
-        self._solver = NetworkSolver(config.network, calibrations, config.filter, config.hyper)
+        self._solver = _solver_of(config)
+        self._learned = False
         self._window = LearningWindow()
         self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
         self._fields: dict[tuple[int, tuple[int, ...]], Posterior] = {}
@@ -127,9 +127,57 @@ class Engine:
                 outputs = self._asked(event)
             case HyperparametersLearned():
                 self._solver.hyper = event.hyper
+                self._learned = True
                 self.health.learned += 1
                 outputs = []
+            case NetworkChanged():
+                outputs = [self._changed(event)]
         return outputs
+
+    def saved_state(self, calendar_ns: int) -> SavedState | None:
+        """Return what a later engine needs to go on from here, or ``None`` before the first network epoch.
+
+        Nothing in it changes afterwards, so it may be encoded in another thread.
+
+        Args:
+            calendar_ns: Calendar of the host, ns of GPS time.
+        """
+        snapshot, network = self.snapshot, self.config.network
+        if snapshot is None:
+            return None
+        return SavedState(
+            calendar_ns,
+            network.frame,
+            network.epoch,
+            network.stations,
+            self._solver.carried(),
+            snapshot.info.fixed_share,
+            self._learned,
+            saved_ephemerides(self._ingest.ephemerides.known()),
+            self._ingest.known_channels(),
+        )
+
+    def restore(self, saved: SavedState) -> Restored:
+        """Go on where another engine was; only before the first event.
+
+        Arcs go on if their stations are heard before the filter forgets them (``NetworkPolicy.maximum_gap_s``);
+        zenith delays and learned hyperparameters are of use for hours.
+
+        Raises:
+            GpsgridError: ``UNUSABLE_STATE``; the engine is as if it had not been asked.
+        """
+        config, time_ns = self.config, saved.solver.network.time_ns
+        age_s = usable_age_s(saved, config.network, config.near_ns)
+        changes = compare_stations(saved.stations, config.network.stations)
+        solver = saved.solver if saved.learned else replace(saved.solver, hyper=config.hyper)
+        self._solver.resume(solver, changes.kept)
+        self._assembler.resume(time_ns)
+        ephemerides = saved.ephemerides.all
+        self._ingest.resume(time_ns + round(age_s * NS_PER_S), ephemerides, saved.glonass_channels)
+        self._learned = saved.learned
+        self._window = LearningWindow.after(time_ns) if saved.learned else LearningWindow()
+        arcs = len(self._solver.carried().network.arc_station)
+        return Restored(time_ns, age_s, changes, arcs, saved.fixed_share, len(ephemerides), saved.learned)
 
     def deadline(self) -> int | None:
         """Return when a :class:`Tick` is due, on the host clock, or ``None``."""
@@ -175,8 +223,10 @@ class Engine:
     def _solve(self, epochs: list[NetworkEpoch], host_ns: int) -> list[Output]:
         outputs: list[Output] = []
         for epoch in epochs:
-            if self._snapshots and epoch.time_ns <= self._snapshots[-1].time_ns:
+            if epoch.time_ns <= self._solver.time_ns:
                 # The alignment found that what it closed before came from clocks that were ahead.
+                if not self._snapshots:
+                    outputs.append(self._refused("saved state", Reason.UNUSABLE_STATE, _FROM_THE_FUTURE))
                 self._solver.restart()
                 self._snapshots.clear()
                 self._fields.clear()
@@ -191,6 +241,29 @@ class Engine:
             if due is not None:
                 outputs.append(due)
         return outputs
+
+    def _changed(self, event: NetworkChanged) -> Output:
+        """Take a network over, or say why not; the pictures of the old one are not for the new one."""
+        before, config = self.config.network, replace(self.config, network=event.network, antennas=event.antennas)
+        try:
+            solver = _solver_of(config)
+        except GpsgridError as error:  # an antenna without a calibration
+            return self._refused("network", error.reason, f"{error}; the network stays as it was")
+        changes = compare_networks(before, event.network)
+        solver.resume(self._solver.carried(), changes.kept)
+        self.config, self._solver = config, solver
+        known = {
+            station.id: self.health.stations.get(station.id, StationHealth()) for station in event.network.stations
+        }
+        self.health.stations.clear()  # in place: others look at it
+        self.health.stations.update(known)
+        self._assembler.expect(frozenset(known))
+        self._ingest.forget(changes.left)
+        self._snapshots.clear()
+        self._fields.clear()
+        self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
+        self._station_m = np.array([station.marker_m for station in event.network.stations])
+        return NetworkTaken(event.network, changes)
 
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config
@@ -251,6 +324,16 @@ class Engine:
                 del self._fields[old]
             self._fields[key] = fitted.posterior
         return self._fields[key]
+
+
+def _solver_of(config: EngineConfig) -> NetworkSolver:
+    calibrations = {
+        station.id: config.antennas.find(station.antenna, station.antenna_serial)
+        if config.antennas is not None and station.antenna
+        else None
+        for station in config.network.stations
+    }
+    return NetworkSolver(config.network, calibrations, config.filter, config.hyper)
 
 
 def _summary(snapshot: Snapshot, known: tuple[str, ...]) -> NetworkSolved:

@@ -7,9 +7,12 @@ the engine waits for stations and queries. Everything else is GPS time from the 
 from dataclasses import dataclass
 
 from gpsgrid.answer import Answer
+from gpsgrid.station_changes import StationChanges
 from models.field.kernels import Hyperparameters
 from models.field.solve import FieldObservations
+from stations.antex import AntennaTable
 from stations.arrays import FloatArray
+from stations.catalog import Network
 from stations.errors import Reason
 
 
@@ -57,7 +60,20 @@ class HyperparametersLearned:
     hyper: Hyperparameters
 
 
-Event = PayloadArrived | Tick | PositionAsked | HyperparametersLearned
+@dataclass(frozen=True, eq=False)
+class NetworkChanged:
+    """The operator has changed the network; stations that are as before keep their integers.
+
+    Attributes:
+        network: The network from now on.
+        antennas: Antenna calibrations, or ``None`` when the network declares none.
+    """
+
+    network: Network
+    antennas: AntennaTable | None
+
+
+Event = PayloadArrived | Tick | PositionAsked | HyperparametersLearned | NetworkChanged
 
 
 @dataclass(frozen=True)
@@ -126,4 +142,17 @@ class InputRefused:
     text: str
 
 
-Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused
+@dataclass(frozen=True)
+class NetworkTaken:
+    """A changed network is in force.
+
+    Attributes:
+        network: It.
+        changes: What became of the stations; none is kept when frame or epoch of the coordinates changed.
+    """
+
+    network: Network
+    changes: StationChanges
+
+
+Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused | NetworkTaken

@@ -8,6 +8,7 @@ half a day.
 The channel of a GLONASS satellite is the same for everybody: what any station tells, the feeds of all know.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.ephemeris import EphemerisStore, implausible
@@ -16,6 +17,7 @@ from stations.epoch import StationEpoch
 from stations.errors import Reason
 from stations.feed import EphemerisReceived, EpochReceived, Feed, FeedEvent, Refused
 from stations.glonass_channels import GlonassChannels
+from stations.navigation_kinds import Ephemeris
 from stations.navigation_vector import GlonassEphemeris
 
 # An ephemeris in use is at most four hours from its reference time; a host clock farther away is wrong.
@@ -49,6 +51,7 @@ class Ingest:
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
     _host_ns: int | None = None
+    _calendar_checked: bool = True
 
     def push(self, station: str, payload: bytes, host_ns: int) -> tuple[list[StationEpoch], list[Refused]]:
         """Take in bytes of a station; return its complete epochs and what was refused.
@@ -74,6 +77,24 @@ class Ingest:
             del self._waiting[station]
         more, refused = self._decode(station, payload)
         return epochs + more, reported + refused
+
+    def resume(self, time_ns: int, ephemerides: Iterable[Ephemeris], channels: Mapping[int, int]) -> None:
+        """Begin with what was known before: GPS time good to half a week, ephemerides and GLONASS channels."""
+        for ephemeris in ephemerides:
+            if not implausible(ephemeris):
+                self.ephemerides.add(ephemeris)
+        self.channels = GlonassChannels(dict(channels))
+        self.near_ns, self.synchronised, self._calendar_checked = time_ns, True, False
+
+    def forget(self, stations: Iterable[str]) -> None:
+        """Drop what is left of stations that are no longer there."""
+        for station in stations:
+            self._feeds.pop(station, None)
+            self._waiting.pop(station, None)
+
+    def known_channels(self) -> dict[int, int]:
+        """Return the GLONASS channels that any station has told, by satellite."""
+        return self.channels.known()
 
     def network_time(self, time_ns: int, host_ns: int) -> None:
         """Follow the network epochs."""
@@ -103,10 +124,18 @@ class Ingest:
                 if wrong:
                     refused.append(Refused(Reason.IMPOSSIBLE_EPHEMERIS, f"{station}: {wrong}; it is not used"))
                 else:
+                    if not isinstance(event.ephemeris, GlonassEphemeris):  # which know the time of day only
+                        self._check_calendar(event.ephemeris.toe_ns)
                     self.ephemerides.add(event.ephemeris)
             elif isinstance(event, Refused):
                 refused.append(event)
         return epochs, refused
+
+    def _check_calendar(self, toe_ns: int) -> None:
+        """After :meth:`resume`, let the first ephemeris say whether these are data of the same days."""
+        if not self._calendar_checked and abs(toe_ns - self.near_ns) > _SYNCHRONISE_BEYOND_NS:
+            self.near_ns = toe_ns
+        self._calendar_checked = True
 
     def _synchronise(self, waiting: _Unsynchronised, payload: bytes) -> tuple[bool, list[Refused]]:
         """Let the scout look for the first ephemeris; return whether it found one, and what it could not use."""

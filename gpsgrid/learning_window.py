@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Self
 
 from gpsgrid.events import LearningDue
 from gpsgrid.snapshot import Snapshot
@@ -27,6 +28,11 @@ class LearningWindow:
     )
     _start_ns: int = -1
     _due_ns: int = -1
+
+    @classmethod
+    def after(cls, time_ns: int) -> Self:
+        """Return the window of an engine that has learned before: a full one comes before the next learning."""
+        return cls(_start_ns=time_ns, _due_ns=time_ns + _EVERY_NS)
 
     def push(self, snapshot: Snapshot) -> LearningDue | None:
         """Take in a snapshot; return the window when somebody should learn from it now."""

@@ -1,9 +1,11 @@
 """From one aligned network epoch to a snapshot: reduce, filter, hand on delays, fit the robust field."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
+from gpsgrid.saved_state import SolverState
 from gpsgrid.snapshot import Snapshot
 from models import network, network_state
 from models.atmosphere import StationDelays, station_delays
@@ -13,6 +15,7 @@ from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
 from models.field.solve import FieldObservations
 from models.network import NetworkInfo
+from models.network_resume import with_stations
 from models.observables import SLOTS, observables
 from models.reduction import Reduced, reduce_epoch
 from stations.align import NetworkEpoch
@@ -20,6 +23,7 @@ from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_S
+from stations.errors import GpsgridError, Reason
 
 _DOUBT_SIGMA = 4.0
 _LARGEST_SQUARE = 25.0  # one gross error must not be remembered for an hour
@@ -80,6 +84,35 @@ class NetworkSolver:
         self._share = 1.0
         self._doubted: frozenset[tuple[int, int]] = frozenset()
 
+    @property
+    def time_ns(self) -> int:
+        """Last network epoch, -1 before the first."""
+        return self._state.time_ns
+
+    def carried(self) -> SolverState:
+        """Return what is carried from epoch to epoch; it is frozen, so nothing is copied."""
+        doubted = tuple(sorted(self._doubted))
+        return SolverState(self._state, self._scales, self.hyper, self._misfit, self._share, self._running_s, doubted)
+
+    def resume(self, carried: SolverState, kept: Collection[str]) -> None:
+        """Go on from what was carried; stations that are not kept begin anew, the integers of the others stay.
+
+        Raises:
+            GpsgridError: ``UNUSABLE_STATE``: scales for another number of satellites.
+        """
+        if len(carried.scales.scale) != SATELLITE_SLOTS:
+            message = (
+                f"the saved state has scales of {len(carried.scales.scale)} satellites, expected {SATELLITE_SLOTS}"
+            )
+            raise GpsgridError(Reason.UNUSABLE_STATE, message)
+        before = carried.network.stations
+        names = tuple(station.id for station in self.network.stations)
+        positions = np.array([station.marker_m for station in self.network.stations])
+        self._state = with_stations(self.policy, carried.network, names, positions, kept)
+        self._scales, self.hyper = carried.scales, carried.hyper
+        self._misfit, self._share, self._running_s = carried.misfit, carried.share, carried.running_s
+        self._doubted = frozenset((names.index(before[k]), s) for k, s in carried.doubted if before[k] in kept)
+
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
         ephemerides = store.selection(epoch.time_ns)
@@ -91,6 +124,8 @@ class NetworkSolver:
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         reduced, wrong = without_wrong_orbits(reduced)
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
+        if elapsed_s > self.policy.maximum_gap_s:
+            self._share, self._running_s = 1.0, 0.0  # the filter forgets all arcs: it starts up once more
         self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns, self._doubted)
         delays = station_delays(self._state, info)
         observations_ = field_observations(self._state, delays, reduced)

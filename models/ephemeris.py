@@ -210,6 +210,10 @@ class BroadcastStore(Generic[AnyEphemeris]):
         chosen = {satellite: self.select(satellite, time_ns) for satellite in sorted(self._known)}
         return {satellite: ephemeris for satellite, ephemeris in chosen.items() if ephemeris is not None}
 
+    def known(self) -> tuple[AnyEphemeris, ...]:
+        """Return all that is kept, by satellite; another store that is given them in this order selects the same."""
+        return tuple(ephemeris for issues in self._known.values() for ephemeris in issues.values())
+
     def __len__(self) -> int:
         """Return the number of satellites with at least one ephemeris."""
         return len(self._known)

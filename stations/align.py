@@ -57,6 +57,19 @@ class EpochAssembler:
     _heard_ns: dict[str, int] = field(default_factory=dict)
     _refusals: list[GpsgridError] = field(default_factory=list)
 
+    def expect(self, stations: frozenset[str]) -> None:
+        """Wait for these stations from now on, and forget what others have sent."""
+        self.expected = stations
+        for station in self._last_ns.keys() - stations:
+            del self._last_ns[station], self._heard_ns[station]
+            for open_ in self._open.values():
+                open_.stations.pop(station, None)
+        self._open = {time_ns: open_ for time_ns, open_ in self._open.items() if open_.stations}
+
+    def resume(self, closed_ns: int) -> None:
+        """Take all epochs up to a time as closed, by an assembler before this one."""
+        self._closed_ns = closed_ns
+
     def push(self, station: str, epoch: StationEpoch, host_ns: int) -> list[NetworkEpoch]:
         """Take in one station epoch; return the network epochs that are complete now, oldest first.
 

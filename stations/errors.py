@@ -34,6 +34,7 @@ class Reason(StrEnum):
     BROKER_UNREACHABLE = "broker_unreachable"
     STREAM_UNREACHABLE = "stream_unreachable"
     STREAM_REFUSED = "stream_refused"
+    UNUSABLE_STATE = "unusable_state"
     QUEUE_FULL = "queue_full"
 
 

@@ -53,6 +53,11 @@ class GlonassChannels:
             return None
         return int(self.by_slot[slot])
 
+    def known(self) -> dict[int, int]:
+        """Return all known channels by satellite integer."""
+        slots = np.flatnonzero(~np.isnan(self.by_slot))
+        return {_FIRST + int(slot): int(self.by_slot[slot]) for slot in slots}
+
 
 def channels_of(ephemerides: Iterable[Ephemeris]) -> dict[int, int]:
     """Return the channels that ephemerides name, by satellite integer; of several the one of the latest."""

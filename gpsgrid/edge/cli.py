@@ -81,10 +81,19 @@ def serve(
     learning: Annotated[
         Literal["background", "inline", "off"], typer.Option(help="When the field's hyperparameters are learned.")
     ] = "background",
+    state: Annotated[
+        str,
+        typer.Option(
+            help="File that the engine's state is kept in, or off. Default: beside network.toml or in $STATE_DIRECTORY."
+        ),
+    ] = "",
+    cold: Annotated[bool, typer.Option("--cold", help="Start without the state of the run before.")] = False,
 ) -> None:
     """Serve positions: station data in over MQTT, questions over HTTP and MQTT."""
     service_options = _of("service", "ServiceOptions")(learning=learning)
-    options = _of("serve", "ServeOptions")(broker, host, port, service_options)
+    file = Path(state) if state else _of("state_file", "default_state_file")(network, dict(os.environ))
+    kept = None if state == "off" else file
+    options = _of("serve", "ServeOptions")(broker, host, port, service_options, kept, cold)
     _run(_of("serve", "serve")(network, options))
 
 

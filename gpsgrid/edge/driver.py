@@ -9,15 +9,17 @@ import copy
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
-from gpsgrid.events import Event, HyperparametersLearned, Output, PayloadArrived, PositionAsked, Tick
+from gpsgrid.events import Event, HyperparametersLearned, NetworkChanged, Output, PayloadArrived, PositionAsked, Tick
 from gpsgrid.health import Health
 from stations.constants import NS_PER_S
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 _SHORTEST_WAIT_S = 0.001  # a deadline that has passed already is not waited for in a busy loop
 
@@ -83,8 +85,11 @@ class EngineDriver:
 
     async def health(self) -> Health:
         """Return a copy of the engine's counters, taken between two events."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, copy.deepcopy, self._engine.health)
+        return await self.between_events(lambda: copy.deepcopy(self._engine.health))
+
+    async def between_events(self, function: Callable[[], Result]) -> Result:
+        """Return what a function says that is called when the engine handles nothing."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     async def run(self) -> None:
         """Handle events until cancelled."""
@@ -138,5 +143,5 @@ def _arrived_ns(event: Event) -> int | None:
     match event:
         case PayloadArrived() | PositionAsked() | Tick():
             return event.host_ns
-        case HyperparametersLearned():
+        case HyperparametersLearned() | NetworkChanged():
             return None

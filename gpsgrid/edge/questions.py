@@ -26,7 +26,7 @@ class Questions:
             offer: Hands a query to the engine; false when its queue is full.
             timeout_s: A query is refused when it has not been answered by then.
         """
-        self._network = network
+        self.network = network
         self._offer = offer
         self._timeout_s = timeout_s
         self._futures: dict[str, asyncio.Future[Answer]] = {}
@@ -75,4 +75,4 @@ class Questions:
 
     def refuse(self, name: str, text: str, reason: Reason = Reason.QUEUE_FULL) -> Answer:
         """Return a refusal that the engine has not seen."""
-        return refusal(name, reason, text, frame=self._network.frame, epoch=self._network.epoch)
+        return refusal(name, reason, text, frame=self.network.frame, epoch=self.network.epoch)

@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,7 +19,7 @@ import structlog
 from gpsgrid.answer import Answer
 from gpsgrid.answer_json import decode_question, encode_answer
 from gpsgrid.config import NetworkConfig
-from gpsgrid.edge.driver import EngineDriver, EngineLike
+from gpsgrid.edge.driver import EngineDriver, EngineLike, Result
 from gpsgrid.edge.learner import Learner
 from gpsgrid.edge.metrics import Metrics
 from gpsgrid.edge.outbox import Outbox
@@ -29,7 +29,9 @@ from gpsgrid.events import (
     Event,
     InputRefused,
     LearningDue,
+    NetworkChanged,
     NetworkSolved,
+    NetworkTaken,
     Output,
     PayloadArrived,
     PositionAnswered,
@@ -153,6 +155,14 @@ class Service:
             return self._questions.refuse(asked.request, "the service is not running; try again in some seconds")
         return await self._questions.ask(asked)
 
+    async def between_events(self, function: Callable[[], Result]) -> Result:
+        """Return what a function says that is called when the engine handles nothing; only while ``ready``."""
+        return await self._driver.between_events(function)
+
+    async def change_network(self, changed: NetworkChanged) -> None:
+        """Let the engine take over another network; the log says what came of it."""
+        await self._driver.put(changed)
+
     async def health(self) -> ServiceHealth:
         """Return a picture of all counters."""
         engine = await self._driver.health() if self.ready.is_set() else Health()
@@ -255,7 +265,28 @@ class Service:
                 self._log_refusal(output)
             case LearningDue():
                 return await self._learn(output)
+            case NetworkTaken():
+                await self._take_network(output)
         return None
+
+    async def _take_network(self, taken: NetworkTaken) -> None:
+        changes, before = taken.changes, self._topics
+        self.config = replace(self.config, network=taken.network)
+        self._questions.network = taken.network
+        self._topics = topics_of(self.config)
+        fresh = [topic for topic in self._topics.filters if topic not in before.filters]
+        if self._link is not None and fresh:
+            await self._link.subscribe(*fresh)
+        for station in changes.left:
+            self._reported.pop(station, None)
+            self._outbox.retain(self._topics.station_status(station), b"")  # an empty one clears what is retained
+        _log.info(
+            "network.changed",
+            kept=len(changes.kept),
+            moved=list(changes.moved),
+            joined=list(changes.joined),
+            left=list(changes.left),
+        )
 
     async def _learn(self, due: LearningDue) -> Event | None:
         if self._options.learning == "inline":

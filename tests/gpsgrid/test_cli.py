@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
@@ -225,6 +226,50 @@ async def test_serve_takes_stations_in_and_ends_with_a_farewell(network_toml: Pa
                     break
     assert [station["state"] for station in stations] == ["streaming"] * 4
     assert states[0] == "online"
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.1)
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+async def test_a_killed_service_goes_on_from_its_file_and_takes_a_changed_network(network_toml: Path):
+    """SIGKILL, a new process with the arcs of the old one, then a SIGHUP with a mistake and one without."""
+    arguments = ["serve", str(network_toml), "--port", "0", "--learning", "off"]
+    state, good = network_toml.with_suffix(".state"), await asyncio.to_thread(network_toml.read_text)
+    async with EmbeddedBroker() as broker, MqttLink(broker.url, "stations") as link:
+        arguments += ["--broker", broker.url]
+
+        async def feed(process, epoch):
+            await asyncio.to_thread(_line_with, process, "mqtt.connected")
+            await asyncio.sleep(0.3)  # the service subscribes just after it has connected
+            for station, payload in station_payloads(rehearsal_network(), START_NS + epoch * NS_PER_S):
+                await link.publish(f"gpsgrid/v1/stations/{station}/rtcm3", payload)
+
+        async with asyncio.timeout(2 * SOON_S):
+            with _program("--log-json", *arguments) as process:
+                await feed(process, 0)
+                await asyncio.to_thread(_wait_for, state)
+                process.kill()
+                process.wait()
+            with _program("--log-json", *arguments) as process:
+                restored = json.loads(await asyncio.to_thread(_line_with, process, "state.restored"))
+                await feed(process, 1)
+                await asyncio.to_thread(network_toml.write_text, good.replace("[network]", "[nonsense]"))
+                process.send_signal(signal.SIGHUP)
+                refused = json.loads(await asyncio.to_thread(_line_with, process, "network.refused"))
+                await asyncio.to_thread(network_toml.write_text, good.replace('id = "D"', 'id = "E"'))
+                process.send_signal(signal.SIGHUP)
+                changed = json.loads(await asyncio.to_thread(_line_with, process, "network.changed"))
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(process.wait, SOON_S) == 0
+                assert "Traceback" not in process.stderr.read()
+    assert (restored["stations"], restored["ephemerides"]) == (4, 30)
+    assert restored["arcs"] > 20
+    assert refused["reason"] == "bad_config"
+    assert (changed["kept"], changed["joined"], changed["left"], changed["moved"]) == (3, ["E"], ["D"], [])
 
 
 # ---- publishing recorded files
