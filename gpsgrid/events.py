@@ -7,6 +7,7 @@ the engine waits for stations and queries. Everything else is GPS time from the 
 from dataclasses import dataclass
 
 from gpsgrid.answer import Answer
+from models.coordinates_monitor import Judgement
 from models.field.kernels import Hyperparameters
 from models.field.solve import FieldObservations
 from stations.arrays import FloatArray
@@ -126,4 +127,23 @@ class InputRefused:
     text: str
 
 
-Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused
+@dataclass(frozen=True)
+class CoordinateJudged:
+    """The verdict on a station's declared coordinate became better or worse.
+
+    Attributes:
+        time_ns: Network epoch.
+        station: Whose.
+        judgement: Verdict, offset and standard deviation.
+        reason: Code of the alarm.
+        text: What was found, what was done, what to check.
+    """
+
+    time_ns: int
+    station: str
+    judgement: Judgement
+    reason: Reason
+    text: str
+
+
+Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused | CoordinateJudged

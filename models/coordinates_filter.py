@@ -45,14 +45,14 @@ class OffsetPolicy:
 
     interval_s: float = 60.0
     minimum_elevation_rad: float = float(np.radians(10.0))
-    phase_sd_m: float = 0.008
+    phase_sd_m: float = 0.004
     start_sd_m: float = 5.0
     offset_sd_m: float = 1.0
-    offset_walk_m_per_sqrt_h: float = 0.01
+    offset_walk_m_per_sqrt_h: float = 0.005
     zwd_sd_m: float = 0.1
-    zwd_walk_m_per_sqrt_h: float = 0.01
-    ambiguity_walk_m_per_sqrt_h: float = 0.01
-    surprise_limit: float = 4.5
+    zwd_walk_m_per_sqrt_h: float = 0.007
+    ambiguity_walk_m_per_sqrt_h: float = 0.003
+    surprise_limit: float = 3.5
     jump_m: float = 0.15
     maximum_gap_s: float = 300.0
 
@@ -241,9 +241,8 @@ def _with_arcs(policy: OffsetPolicy, state: OffsetState, rows: _Rows, time_ns: i
     def extended(old: IntArray, new: IntArray) -> IntArray:
         return np.concatenate([old, new])
 
-    seen, lock = extended(state.arc_seen_ns, np.zeros(count, dtype=np.int64)), extended(
-        state.arc_lock_ms, np.zeros(count, dtype=np.int64)
-    )
+    seen = extended(state.arc_seen_ns, np.zeros(count, dtype=np.int64))
+    lock = extended(state.arc_lock_ms, np.zeros(count, dtype=np.int64))
     difference = np.concatenate([state.arc_difference_m, np.zeros(count)])
     slipped = ~fresh & lock_lost((time_ns - seen[arc]) // NS_PER_MS, lock[arc], rows.lock_ms)
     jump = rows.difference_m - difference[arc]

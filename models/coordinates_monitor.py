@@ -7,10 +7,11 @@ seen later, and must be larger, than one in east or north.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from models import coordinates_filter
 from models.coordinates_filter import OffsetPolicy, OffsetState
@@ -43,10 +44,10 @@ class MonitorPolicy:
         lasting_s: For how long a change to or from ``wrong`` must last.
     """
 
-    offsets: OffsetPolicy = field(default_factory=OffsetPolicy)
+    offsets: OffsetPolicy = OffsetPolicy()
     declared_sd_m: tuple[float, float, float] = (0.008, 0.008, 0.016)
     suspicious_chi2: float = 16.3
-    wrong_chi2: float = 30.0
+    wrong_chi2: float = 25.0
     margin_chi2: float = 13.8
     smallest_m: tuple[float, float] = (0.03, 0.06)
     known_sd_m: float = 0.03
@@ -98,10 +99,9 @@ class MonitorInfo:
     judgements: Mapping[str, Judgement]
     changed: tuple[str, ...]
 
-    @property
-    def wrong(self) -> tuple[str, ...]:
-        """Stations that must not be used."""
-        return tuple(name for name, one in self.judgements.items() if one.verdict is Verdict.WRONG)
+    def of(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the stations with this verdict, in the order of the network."""
+        return tuple(name for name, one in self.judgements.items() if one.verdict is verdict)
 
 
 def init(policy: MonitorPolicy, stations: tuple[str, ...], station_m: FloatArray) -> MonitorState:
@@ -133,14 +133,15 @@ def step(
     filtered = coordinates_filter.step(policy.offsets, state.filter, epochs, time_ns)
     evidence = _evidence(policy, filtered)
     judgements, pending = [], state.pending_ns.copy()
-    for k, (old, (verdict, offset_m, sd_m)) in enumerate(zip(state.judgements, evidence, strict=True)):
-        crossing = (verdict is Verdict.WRONG) != (old.verdict is Verdict.WRONG)
+    for k, (old, (says, offset_m, sd_m)) in enumerate(zip(state.judgements, evidence, strict=True)):
+        verdict = says
+        crossing = (says is Verdict.WRONG) != (old.verdict is Verdict.WRONG)
         if not crossing:
             pending[k] = -1
         elif pending[k] < 0:
             pending[k] = time_ns
         if crossing and time_ns - pending[k] < policy.lasting_s * NS_PER_S:
-            verdict = Verdict.WRONG if old.verdict is Verdict.WRONG else Verdict.SUSPICIOUS  # noqa: PLW2901
+            verdict = Verdict.WRONG if old.verdict is Verdict.WRONG else Verdict.SUSPICIOUS
         elif crossing:
             pending[k] = -1
         judgements.append(Judgement(verdict, offset_m, sd_m, old.since_ns if verdict is old.verdict else time_ns))
@@ -166,7 +167,7 @@ def _evidence(policy: MonitorPolicy, filtered: OffsetState) -> list[tuple[Verdic
     offsets, covariance = filtered.offsets()
     count = len(filtered.stations)
     covariance = covariance + np.diag(np.tile(np.square(policy.declared_sd_m), count))
-    weight = np.linalg.inv(covariance)
+    weight = _precision(covariance)
     blamed: list[int] = []
     doubtful: set[int] = set()
     while True:
@@ -201,10 +202,17 @@ def _evidence(policy: MonitorPolicy, filtered: OffsetState) -> list[tuple[Verdic
 def _fit(blocks: list[int], offsets: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, float]:
     """Return the offset of the last station when only these are off, its covariance, and its chi-square."""
     columns = (3 * np.array(blocks)[:, None] + np.arange(3)).ravel()
-    covariance = np.linalg.inv(weight[np.ix_(columns, columns)])
-    estimate = covariance @ (weight[columns] @ offsets)
+    covariance = _precision(weight[np.ix_(columns, columns)])
+    estimate: FloatArray = covariance @ (weight[columns] @ offsets)
     b, cov = estimate[-3:], covariance[-3:, -3:]
     return b, cov, float(b @ np.linalg.solve(cov, b))
+
+
+def _precision(covariance: FloatArray) -> FloatArray:
+    """Return the inverse of a small, positive definite matrix, itself wanted and not only its products."""
+    factor = cho_factor(covariance, lower=True, check_finite=False)
+    precision: FloatArray = cho_solve(factor, np.eye(len(covariance)), check_finite=False)
+    return precision
 
 
 def _large(policy: MonitorPolicy, offset_m: FloatArray) -> bool:

@@ -5,7 +5,6 @@
 """
 
 import time
-from collections import defaultdict
 from dataclasses import replace
 from statistics import median
 
@@ -82,12 +81,11 @@ def watch(network, epochs, policy, wrong="", shift_m=None, until_found=True):
     state = init(policy, names, np.array([one.marker_m for one in network.stations]))
     start_ns = epochs[0][0]
     blamed, first_s, info = set(), None, None
-    for time_ns, reduced in epochs:
-        if wrong and wrong in reduced:
-            reduced = reduced | {wrong: moved(reduced[wrong], shift_m)}
+    for time_ns, right in epochs:
+        reduced = right | {wrong: moved(right[wrong], shift_m)} if wrong in right else right
         state, info = step(policy, state, reduced, time_ns)
-        if info.wrong:
-            blamed |= set(info.wrong)
+        if info.of(Verdict.WRONG):
+            blamed |= set(info.of(Verdict.WRONG))
             first_s = first_s if first_s is not None else (time_ns - start_ns) / NS_PER_S
             if until_found:
                 break
@@ -134,10 +132,10 @@ def table(name, network, epochs, policy=None, stations=None):
                     blamed_other += bool(blamed - {station.id})
                     if station.id in blamed:
                         seconds.append(first_s)
-            minutes = f"{median(seconds) / 60:4.0f} min, 90 % {np.quantile(seconds, 0.9) / 60:4.0f}" if seconds else "-"
-            print(
-                f"  {100 * size_m:3.0f} cm {'ENU'[axis]}: found {found:3d}/{total:3d}, other blamed {blamed_other}, {minutes}"
-            )
+            row = f"  {100 * size_m:3.0f} cm {'ENU'[axis]}: found {found:3d}/{total:3d}, other blamed {blamed_other}"
+            if seconds:
+                row += f", median {median(seconds) / 60:.0f} min, nine of ten {np.quantile(seconds, 0.9) / 60:.0f} min"
+            print(row)
 
 
 @pytest.mark.parametrize("name", SETS)
