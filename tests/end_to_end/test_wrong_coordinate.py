@@ -30,7 +30,7 @@ START_UP_EPOCHS = 20  # while the network starts it cannot know yet: ten minutes
 RIGHT_AGAIN_EPOCH = 116  # excluded after 49 minutes; the field is learned anew
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_station_that_is_off_by_10_cm_is_excluded_and_fixes_are_right_again(shared_data: Path):
     to_ns = int(gpstime.from_calendar(2021, 1, 1)) + (EPOCHS - 1) * INTERVAL_NS
     prepared = prepare(ReplayRequest(shared_data / "nl-2021-001" / "night.toml", "ZEGV", to_ns=to_ns))
