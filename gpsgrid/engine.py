@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpsgrid.answer import Answer, refusal
+from gpsgrid.coordinate_words import coordinate_text, worth_telling
 from gpsgrid.events import (
+    CoordinateJudged,
     Event,
     HyperparametersLearned,
     InputRefused,
@@ -34,6 +36,7 @@ from gpsgrid.saved_state import SavedState, saved_ephemerides
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS, NetworkSolver
 from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
+from models.coordinates_monitor import Verdict
 from models.field.cell import fit_cell
 from models.field.kernels import Hyperparameters
 from models.field.solve import Posterior
@@ -237,6 +240,7 @@ class Engine:
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
             outputs.append(_summary(snapshot, tuple(self.health.stations)))
+            outputs.extend(self._judge(snapshot))
             due: LearningDue | None = self._window.push(snapshot)
             if due is not None:
                 outputs.append(due)
@@ -264,6 +268,25 @@ class Engine:
         self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
         self._station_m = np.array([station.marker_m for station in event.network.stations])
         return NetworkTaken(event.network, changes)
+
+    def _judge(self, snapshot: Snapshot) -> list[CoordinateJudged]:
+        """Take over the verdicts on coordinates; what was learned with a station that is now left out is forgotten."""
+        outputs = []
+        for name, judgement in snapshot.coordinates.judgements.items():
+            station = self.health.stations[name]
+            before, station.coordinate = station.coordinate, judgement
+            old = before.verdict if before is not None else Verdict.UNKNOWN
+            if not worth_telling(old, judgement.verdict):
+                continue
+            if judgement.verdict is Verdict.WRONG:
+                self.health.refusals[Reason.WRONG_COORDINATE] += 1
+                station.refused[Reason.WRONG_COORDINATE] += 1
+            if Verdict.WRONG in (old, judgement.verdict):
+                self._window = LearningWindow()
+                self._solver.hyper = self.config.hyper
+            text = coordinate_text(name, judgement)
+            outputs.append(CoordinateJudged(snapshot.time_ns, name, judgement, Reason.WRONG_COORDINATE, text))
+        return outputs
 
     def _asked(self, event: PositionAsked) -> list[Output]:
         config = self.config

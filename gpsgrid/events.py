@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gpsgrid.answer import Answer
 from gpsgrid.station_changes import StationChanges
+from models.coordinates_monitor import Judgement
 from models.field.kernels import Hyperparameters
 from models.field.solve import FieldObservations
 from stations.antex import AntennaTable
@@ -155,4 +156,23 @@ class NetworkTaken:
     changes: StationChanges
 
 
-Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused | NetworkTaken
+@dataclass(frozen=True)
+class CoordinateJudged:
+    """The verdict on a station's declared coordinate became better or worse.
+
+    Attributes:
+        time_ns: Network epoch.
+        station: Whose.
+        judgement: Verdict, offset and standard deviation.
+        reason: Code of the alarm.
+        text: What was found, what was done, what to check.
+    """
+
+    time_ns: int
+    station: str
+    judgement: Judgement
+    reason: Reason
+    text: str
+
+
+Output = PositionAnswered | NetworkSolved | LearningDue | InputRefused | NetworkTaken | CoordinateJudged

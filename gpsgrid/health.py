@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from models.coordinates_monitor import Judgement
 from stations.constants import NS_PER_S
 from stations.errors import Reason
 
@@ -22,6 +23,7 @@ class StationHealth:
         refused: Refused inputs by reason.
         missed: Epochs that should have come between those that came, by the station's own interval.
         interval_ns: That interval; 0 until it has been learned.
+        coordinate: What is known of its declared coordinate; ``None`` before the first network epoch.
     """
 
     epochs: int = 0
@@ -29,6 +31,7 @@ class StationHealth:
     refused: Counter[Reason] = field(default_factory=Counter)
     missed: int = 0
     interval_ns: int = 0
+    coordinate: Judgement | None = None
     _step_ns: int = 0
     _steps: int = 0
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.atmosphere import StationDelays
+from models.coordinates_monitor import MonitorInfo
 from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField
 from models.field.solve import FieldObservations
@@ -34,6 +35,7 @@ class Snapshot:
             field has lately predicted stations from their neighbours.
         trusted: Whether the network holds enough of its own integers for a rover to claim any.
         wrong_orbits: Satellites left out because their codes fit no station.
+        coordinates: What is known of the declared coordinates; stations judged wrong did not take part.
     """
 
     time_ns: int
@@ -50,6 +52,7 @@ class Snapshot:
     inflation: float = 1.0
     trusted: bool = True
     wrong_orbits: tuple[int, ...] = ()
+    coordinates: MonitorInfo = MonitorInfo({}, ())
 
 
 def field_points(reduced: Reduced) -> FieldPoints:

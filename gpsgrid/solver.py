@@ -7,8 +7,9 @@ import numpy as np
 
 from gpsgrid.saved_state import SolverState
 from gpsgrid.snapshot import Snapshot
-from models import network, network_state
+from models import coordinates_monitor, network, network_state
 from models.atmosphere import StationDelays, station_delays
+from models.coordinates_monitor import MonitorInfo, MonitorPolicy, Verdict
 from models.ephemeris import EphemerisStore
 from models.field import scale
 from models.field.kernels import FieldPoints, Hyperparameters
@@ -62,12 +63,14 @@ class NetworkSolver:
         calibrations: Antenna calibration by station.
         policy: Constants of the network filter.
         hyper: Hyperparameters in force; replaced from outside when better ones are learned.
+        coordinates: Constants of the watch over declared coordinates.
     """
 
     network: Network
     calibrations: dict[str, AntennaCalibration | None]
     policy: network_state.NetworkPolicy
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
+    coordinates: MonitorPolicy = MonitorPolicy()
 
     def __post_init__(self) -> None:
         """Start without knowledge."""
@@ -75,6 +78,13 @@ class NetworkSolver:
 
     def restart(self) -> None:
         """Forget everything but the hyperparameters, as when time has been set back."""
+        names = tuple(station.id for station in self.network.stations)
+        positions = np.array([station.marker_m for station in self.network.stations])
+        self._monitor = coordinates_monitor.init(self.coordinates, names, positions)
+        self._excluded: tuple[str, ...] = ()
+        self._start_filter()
+
+    def _start_filter(self) -> None:
         names = tuple(station.id for station in self.network.stations)
         positions = np.array([station.marker_m for station in self.network.stations])
         self._state = network_state.init(self.policy, names, positions)
@@ -123,6 +133,7 @@ class NetworkSolver:
             if len(raw.satellite):
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         reduced, wrong = without_wrong_orbits(reduced)
+        reduced, coordinates = self._with_right_coordinates(reduced, epoch.time_ns)
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
         if elapsed_s > self.policy.maximum_gap_s:
             self._share, self._running_s = 1.0, 0.0  # the filter forgets all arcs: it starts up once more
@@ -147,9 +158,24 @@ class NetworkSolver:
             scales,
             field,
             min(max(1.0, self._misfit), _LARGEST_INFLATION),
-            self._trusted(info, elapsed_s),
+            self._trusted(info, elapsed_s) and not coordinates.of(Verdict.SUSPICIOUS),
             wrong,
+            coordinates,
         )
+
+    def _with_right_coordinates(
+        self, reduced: dict[str, Reduced], time_ns: int
+    ) -> tuple[dict[str, Reduced], MonitorInfo]:
+        """Return the observations without stations whose coordinate is wrong, and what is known of all coordinates.
+
+        Whatever such a station has been part of is bent, so that a change of who is left out starts the filter anew.
+        """
+        self._monitor, info = coordinates_monitor.step(self.coordinates, self._monitor, reduced, time_ns)
+        wrong = info.of(Verdict.WRONG)
+        if wrong != self._excluded:
+            self._excluded = wrong
+            self._start_filter()
+        return {name: one for name, one in reduced.items() if name not in wrong}, info
 
     def _trusted(self, info: NetworkInfo, elapsed_s: float) -> bool:
         """Return whether the network holds enough integers; while it starts, it need not yet."""

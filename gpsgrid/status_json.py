@@ -5,8 +5,10 @@ Keys may be added, never renamed. What is not known is null.
 
 import msgspec
 
+from gpsgrid.coordinate_words import coordinate_text
 from gpsgrid.events import NetworkSolved
 from gpsgrid.health import Health, StationHealth
+from models.coordinates_monitor import Judgement
 from stations.catalog import Station
 from stations.gpstime import to_iso
 
@@ -27,6 +29,19 @@ class NetworkStatusJson(msgspec.Struct, frozen=True):
     resets: int = 0
 
 
+class CoordinateJson(msgspec.Struct, frozen=True):
+    """What is known of a declared coordinate: ``unknown`` yet, ``good``, ``suspicious`` or ``wrong``, and in words.
+
+    ``offset_enu_m`` is declared minus estimated position with its standard deviations; a ``wrong`` station is excluded.
+    """
+
+    verdict: str
+    since_gpst: str | None
+    offset_enu_m: tuple[float, float, float]
+    sd_enu_m: tuple[float, float, float]
+    text: str
+
+
 class StationStatusJson(msgspec.Struct, frozen=True):
     """One station; ``state`` is ``streaming``, ``missing`` from the last network epoch, or ``never`` heard."""
 
@@ -36,6 +51,7 @@ class StationStatusJson(msgspec.Struct, frozen=True):
     epochs: int
     refused: dict[str, int]
     missed_epochs: int = 0
+    coordinate: CoordinateJson | None = None
 
 
 class StationJson(msgspec.Struct, frozen=True):
@@ -51,6 +67,7 @@ class StationJson(msgspec.Struct, frozen=True):
     epochs: int
     refused: dict[str, int]
     missed_epochs: int = 0
+    coordinate: CoordinateJson | None = None
 
 
 class HealthJson(msgspec.Struct, frozen=True):
@@ -103,6 +120,7 @@ def station_status(station_id: str, health: StationHealth, solved: NetworkSolved
         health.epochs,
         {str(reason): count for reason, count in sorted(health.refused.items())},
         health.missed,
+        _coordinate(station_id, health.coordinate),
     )
 
 
@@ -120,4 +138,13 @@ def station_document(station: Station, health: Health, solved: NetworkSolved | N
         status.epochs,
         status.refused,
         status.missed_epochs,
+        status.coordinate,
     )
+
+
+def _coordinate(station_id: str, judgement: Judgement | None) -> CoordinateJson | None:
+    if judgement is None:
+        return None
+    since = to_iso(judgement.since_ns) if judgement.since_ns >= 0 else None
+    text = coordinate_text(station_id, judgement)
+    return CoordinateJson(str(judgement.verdict), since, judgement.offset_m, judgement.sd_m, text)

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     BAD_CONFIG = "bad_config"
     TOO_FEW_SATELLITES = "too_few_satellites"
     NO_CODE_POSITION = "no_code_position"
+    WRONG_COORDINATE = "wrong_coordinate"
     OUTSIDE_NETWORK = "outside_network"
     NO_NETWORK = "no_network"
     STALE_NETWORK = "stale_network"

@@ -26,6 +26,7 @@ from gpsgrid.edge.outbox import Outbox
 from gpsgrid.edge.questions import EngineFailedError, Questions
 from gpsgrid.edge.service_health import ServiceHealth
 from gpsgrid.events import (
+    CoordinateJudged,
     Event,
     InputRefused,
     LearningDue,
@@ -40,6 +41,7 @@ from gpsgrid.events import (
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.status_json import NetworkStatusJson, network_status, station_status
 from gpsgrid.topics import ClientQuery, StationData, topics_of
+from models.coordinates_monitor import Verdict
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import LastWill, MqttLink
 from stations.errors import Reason
@@ -263,6 +265,14 @@ class Service:
                 self._report(output)
             case InputRefused():
                 self._log_refusal(output)
+            case CoordinateJudged():
+                told = _log.error if output.judgement.verdict is Verdict.WRONG else _log.warning
+                told(
+                    "station.coordinate",
+                    station=output.station,
+                    verdict=str(output.judgement.verdict),
+                    text=output.text,
+                )
             case LearningDue():
                 return await self._learn(output)
             case NetworkTaken():

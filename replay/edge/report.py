@@ -78,6 +78,7 @@ def replay_document(
         "status": dict(Counter(str(row.status) for row in rows)),
         "network_epochs": report.network_epochs,
         "hyperparameters_learned": report.learned,
+        "coordinates": report.coordinates,
         "refused_inputs": {str(reason): count for reason, count in report.refused.items()},
         "wall_s": round(report.wall_s, 3),
         "epochs_per_s": round(len(rows) / report.wall_s, 1) if report.wall_s else None,
@@ -106,6 +107,8 @@ def print_replay(
     table.add_row(
         "network epochs", f"{report.network_epochs}; hyperparameters were learned at {report.learned} of them"
     )
+    for text in report.coordinates:
+        table.add_row("coordinate", text)
     for reason, count in report.refused.most_common():
         text = report.first_refusals.get(reason, "")
         table.add_row(f"refused: {reason}", f"{count} inputs" + (f", first: {text}" if text else ""))

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from gpsgrid.edge.learner import learn_now
 from gpsgrid.engine import Engine
-from gpsgrid.events import InputRefused, Output
+from gpsgrid.events import CoordinateJudged, InputRefused, Output
 from gpsgrid.health import Health
 from replay.edge.prepare import Prepared
 from replay.player import play
 from replay.track import TrackRow, row_of
 from stations.constants import NS_PER_S
 from stations.errors import Reason
+from stations.gpstime import to_iso
 
 RowSink = Callable[[TrackRow], None]
 """Is given every row as soon as it is known."""
@@ -28,6 +29,7 @@ class ReplayReport:
         wall_s: How long it took, loading not included.
         network_epochs: Network epochs solved.
         learned: Times that new hyperparameters came into force.
+        coordinates: What was said about wrong coordinates, with the epoch.
         refused: Refused inputs by reason.
         first_refusals: What was said at the first refusal of each kind.
         latency_ms: From the first publication of an epoch to its answer, through a broker only, without the epochs in
@@ -40,6 +42,7 @@ class ReplayReport:
     wall_s: float = 0.0
     network_epochs: int = 0
     learned: int = 0
+    coordinates: list[str] = field(default_factory=list)
     refused: Counter[Reason] = field(default_factory=Counter)
     first_refusals: dict[Reason, str] = field(default_factory=dict)
     latency_ms: list[float] = field(default_factory=list)
@@ -48,6 +51,8 @@ class ReplayReport:
 
     def observe(self, output: Output) -> None:
         """Keep the first text of every kind of refusal."""
+        if isinstance(output, CoordinateJudged):
+            self.coordinates.append(f"{to_iso(output.time_ns)} {output.text}")
         if isinstance(output, InputRefused):
             self.first_refusals.setdefault(output.reason, output.text)
 
