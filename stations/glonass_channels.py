@@ -5,12 +5,14 @@ wavelength is unknown: the phase of such a satellite is left out rather than gue
 """
 
 import numpy as np
+from numba import njit
 
 from stations.arrays import FloatArray, IntArray
 from stations.signals import CHANNELS, Constellation
 
 _SLOTS = 65  # slot numbers 0 to 64, as in an MSM satellite mask
-_FIRST = 100 * Constellation.GLONASS
+_FIRST = 100 * int(Constellation.GLONASS)
+_LOWEST, _HIGHEST = CHANNELS[0], CHANNELS[-1]
 
 
 class GlonassChannels:
@@ -33,8 +35,7 @@ class GlonassChannels:
 
     def learn_rows(self, satellite: IntArray, channel: FloatArray) -> None:
         """Remember channels of GLONASS satellites by row, NaN where there is nothing to learn, shapes ``(row,)``."""
-        known = (channel >= CHANNELS[0]) & (channel <= CHANNELS[-1])
-        self.by_slot[satellite[known] - _FIRST] = channel[known]
+        _learn_inplace(self.by_slot, satellite, channel)
 
     def of(self, satellite: int) -> int | None:
         """Return the channel of a satellite integer, ``None`` if it is unknown or no GLONASS satellite."""
@@ -42,3 +43,11 @@ class GlonassChannels:
         if not 0 <= slot < _SLOTS or np.isnan(self.by_slot[slot]):
             return None
         return int(self.by_slot[slot])
+
+
+@njit(cache=True, nogil=True)
+def _learn_inplace(by_slot: FloatArray, satellite: IntArray, channel: FloatArray) -> None:
+    for row in range(satellite.size):
+        # A NaN is not within.
+        if _LOWEST <= channel[row] <= _HIGHEST:
+            by_slot[satellite[row] - _FIRST] = channel[row]
