@@ -37,7 +37,8 @@ from stations.wire.framing import FrameBuffer, message_number
 from stations.wire.legacy_block import LegacyBlock
 from stations.wire.legacy_rollover import PhaseRollOver
 from stations.wire.messages import Description, Ignored, Message, decode_message
-from stations.wire.msm import MsmBlock
+from stations.wire.msm import MsmBlock, decode_msm
+from stations.wire.msm_fields import MSM_NUMBERS
 from stations.wire.service_messages import GlonassBiases, StationText, SystemParameters
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition
 from stations.wire.system_time import TIMED_BY_DAY
@@ -56,6 +57,8 @@ __all__ = [
     "Refused",
     "TextReceived",
 ]
+
+_OBSERVATIONS = (MsmBlock, LegacyBlock)  # a union would be made anew for every message
 
 
 class Feed:
@@ -129,12 +132,13 @@ class Feed:
         return self._complete()
 
     def _message(self, payload: bytes, near_ns: int) -> list[FeedEvent]:
-        stream_ns = near_ns + (self._ahead_ns or 0)
-        by_day = message_number(payload) in TIMED_BY_DAY
-        message: Message = decode_message(
-            payload, stream_ns if by_day else near_ns, self.channels, self._gathering.rows
-        )
-        if isinstance(message, MsmBlock | LegacyBlock):
+        number, stream_ns = message_number(payload), near_ns + (self._ahead_ns or 0)
+        message: Message
+        if number in MSM_NUMBERS:
+            message = decode_msm(payload, near_ns, self.channels, self._gathering.rows)
+        else:
+            message = decode_message(payload, stream_ns if number in TIMED_BY_DAY else near_ns)
+        if isinstance(message, _OBSERVATIONS):
             if message.constellation is not Constellation.GLONASS:
                 self._ahead_ns = message.epoch_ns - near_ns
             elif self._ahead_ns is not None:

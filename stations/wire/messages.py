@@ -13,8 +13,7 @@ from stations.wire.legacy import decode_legacy
 from stations.wire.legacy_block import LegacyBlock
 from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.msm import MsmBlock, decode_msm
-from stations.wire.msm_fields import group_of
-from stations.wire.msm_rows import MsmRows
+from stations.wire.msm_fields import MSM_NUMBERS
 from stations.wire.network_messages import NETWORK_DECODERS, NetworkMessage
 from stations.wire.service_messages import (
     GlonassBiases,
@@ -65,16 +64,13 @@ _DECODERS: dict[int, _Decoder] = {
 }
 
 
-def decode_message(
-    payload: bytes, near_ns: int, channels: GlonassChannels | None = None, rows: MsmRows | None = None
-) -> Message:
+def decode_message(payload: bytes, near_ns: int, channels: GlonassChannels | None = None) -> Message:
     """Decode the payload of one frame.
 
     Args:
         payload: Complete payload.
         near_ns: Time of reception, ns of GPS time; resolves the week.
         channels: GLONASS channels for MSM that name none.
-        rows: Columns to unpack MSM into: see :func:`stations.wire.msm.decode_msm`.
 
     Returns:
         A value by kind of message, :class:`Ignored` for numbers we do not use.
@@ -86,8 +82,8 @@ def decode_message(
         RTCM 10403.3 section 3.5.
     """
     number = message_number(payload)
-    if group_of(number) is not None:
-        return decode_msm(payload, near_ns, channels, rows)
+    if number in MSM_NUMBERS:
+        return decode_msm(payload, near_ns, channels)
     decode = _DECODERS.get(number)
     if decode is None:
         return Ignored(number)

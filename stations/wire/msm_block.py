@@ -9,7 +9,7 @@ from stations.arrays import FloatArray, IntArray
 from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.epoch import StationEpoch
 from stations.signals import Constellation
-from stations.wire.msm_fields import FULL_LEVELS, RANGE_MS_M, group_of
+from stations.wire.msm_fields import FULL_LEVELS, RANGE_MS_M
 from stations.wire.msm_rows import (
     CHANNEL,
     DOPPLER_HZ,
@@ -157,8 +157,7 @@ class MsmBlock(NamedTuple):
     @property
     def full_ranges(self) -> bool:
         """Whether the message has whole milliseconds: MSM4 to MSM7."""
-        group = group_of(self.number)
-        return group is not None and group[1] in FULL_LEVELS
+        return self.number % 10 in FULL_LEVELS
 
     def at(self, epoch_ns: int) -> "MsmBlock":
         """Return the same message with another time tag."""
