@@ -36,6 +36,8 @@ class StationStatusJson(msgspec.Struct, frozen=True):
     epochs: int
     refused: dict[str, int]
     missed_epochs: int = 0
+    repeated_epochs: int = 0
+    out_of_order_epochs: int = 0
 
 
 class StationJson(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ class StationJson(msgspec.Struct, frozen=True):
     epochs: int
     refused: dict[str, int]
     missed_epochs: int = 0
+    repeated_epochs: int = 0
+    out_of_order_epochs: int = 0
 
 
 class HealthJson(msgspec.Struct, frozen=True):
@@ -103,6 +107,8 @@ def station_status(station_id: str, health: StationHealth, solved: NetworkSolved
         health.epochs,
         {str(reason): count for reason, count in sorted(health.refused.items())},
         health.missed,
+        health.repeated,
+        health.out_of_order,
     )
 
 
@@ -120,4 +126,6 @@ def station_document(station: Station, health: Health, solved: NetworkSolved | N
         status.epochs,
         status.refused,
         status.missed_epochs,
+        status.repeated_epochs,
+        status.out_of_order_epochs,
     )

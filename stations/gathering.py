@@ -15,7 +15,7 @@ from stations.known_ranges import KnownRanges
 from stations.wire.msm_block import MsmBlock
 from stations.wire.msm_rows import SATELLITE, MsmRows
 
-ROOM = 1024  # seven systems with 64 cells in each of two messages; what is beyond goes the slow way
+ROOM = 320  # two to three hundred rows are a large epoch; what is beyond goes the slow way, and every feed has this
 
 
 class Gathering:

@@ -83,7 +83,7 @@ def find_frames(data: npt.NDArray[np.uint8], at: int, spans: IntArray, counts: I
                 junk += 1
                 continue
             break
-        length = data[at + 1] << 8 | data[at + 2]
+        length = int(data[at + 1]) << 8 | int(data[at + 2])
         end = at + length + _OVERHEAD
         if length <= MAX_PAYLOAD and end > size:
             break
