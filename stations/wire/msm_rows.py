@@ -45,36 +45,19 @@ class MsmRows:
 
     def view(self, time_ns: int, first: int, end: int) -> StationEpoch:
         """Return some of the rows as an epoch that shares their memory."""
-        integers, floats = self.integers, self.floats
-        return StationEpoch(
+        # Taking a row of a table is twice as fast as taking a part of a row.
+        return _epoch(
             time_ns,
-            integers[SATELLITE, first:end],
-            integers[SIGNAL, first:end],
-            floats[PSEUDORANGE_M, first:end],
-            floats[PHASE_CYC, first:end],
-            floats[CN0_DBHZ, first:end],
-            integers[LOCK_MS, first:end],
+            self.integers[:_EPOCH_INTEGERS, first:end],
+            self.floats[:_EPOCH_FLOATS, first:end],
             self.half_cycle[first:end],
-            floats[DOPPLER_HZ, first:end],
-            floats[FREQUENCY_HZ, first:end],
         )
 
     def copied(self, time_ns: int, end: int) -> StationEpoch:
         """Return the first rows as an epoch with memory of its own, no more than it needs."""
         integers = self.integers[:_EPOCH_INTEGERS, :end].copy()
         floats = self.floats[:_EPOCH_FLOATS, :end].copy()
-        return StationEpoch(
-            time_ns,
-            integers[SATELLITE],
-            integers[SIGNAL],
-            floats[PSEUDORANGE_M],
-            floats[PHASE_CYC],
-            floats[CN0_DBHZ],
-            integers[LOCK_MS],
-            self.half_cycle[:end].copy(),
-            floats[DOPPLER_HZ],
-            floats[FREQUENCY_HZ],
-        )
+        return _epoch(time_ns, integers, floats, self.half_cycle[:end].copy())
 
     def move_inplace(self, first: int, end: int) -> None:
         """Move some rows to the front and take no others."""
@@ -83,3 +66,18 @@ class MsmRows:
         self.floats[:, :count] = self.floats[:, first:end]
         self.half_cycle[:count] = self.half_cycle[first:end]
         self.taken = count
+
+
+def _epoch(time_ns: int, integers: IntArray, floats: FloatArray, half_cycle: BoolArray) -> StationEpoch:
+    return StationEpoch(
+        time_ns,
+        integers[SATELLITE],
+        integers[SIGNAL],
+        floats[PSEUDORANGE_M],
+        floats[PHASE_CYC],
+        floats[CN0_DBHZ],
+        integers[LOCK_MS],
+        half_cycle,
+        floats[DOPPLER_HZ],
+        floats[FREQUENCY_HZ],
+    )

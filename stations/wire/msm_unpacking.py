@@ -120,11 +120,11 @@ def _cells_inplace(  # noqa: PLR0913 - one argument a column
 ) -> int:
     row = first
     for cell in range(cells.shape[1]):
-        i, satellite, signal = cells[:, cell]
+        i, satellite, signal = cells[0, cell], cells[1, cell], cells[2, cell]
         frequency_hz = carriers_hz[0, signal]
         if np.isnan(frequency_hz):
             continue
-        rough, rough_rate, extended = satellites[:, i]
+        rough, rough_rate, extended = satellites[0, i], satellites[1, i], satellites[2, i]
         told = np.nan
         if carriers_hz[1, signal] > 0.0:
             if layout[0] > 0 and extended <= HIGHEST_CHANNEL_FIELD:
