@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
 .NOTPARALLEL:
-.PHONY: help setup demo test lint fmt types arch bench docs wheel ci clean
+.PHONY: help setup demo test lint fmt types arch bench fuzz docs wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -49,6 +49,11 @@ bench: $(VENV)/.dev ## benchmarks, as ratios against a peer or a slow twin
 	@if compgen -G 'tests/bench/*.py' >/dev/null; then \
 	    $(PY) -m pytest tests/bench -o python_files='bench_*.py test_*.py' -o timeout=600 -s -q $(PYTEST); \
 	else echo "there are no benchmarks in tests/bench yet"; fi
+
+SECONDS ?= 60
+fuzz: $(VENV)/.dev ## all parsers of foreign bytes, guided by atheris where it can be had: make fuzz SECONDS=600
+	@$(PIP) '.[fuzz]' 2>/dev/null || echo "atheris cannot be installed here: fuzzing without its guidance"
+	$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 docs: $(VENV)/.dev ## links, code blocks and commands named in the documentation
 	$(PY) -m pytest tests/architecture/test_docs.py -q

@@ -24,6 +24,8 @@ class StationHealth:
         missed: Epochs that should have come between those that came, by the station's own interval.
         interval_ns: That interval; 0 until it has been learned.
         coordinate: What is known of its declared coordinate; ``None`` before the first network epoch.
+        repeated: Epochs with the time of the newest one, as a broker sends them again after a connection broke.
+        out_of_order: Epochs older than the newest one.
     """
 
     epochs: int = 0
@@ -32,14 +34,18 @@ class StationHealth:
     missed: int = 0
     interval_ns: int = 0
     coordinate: Judgement | None = None
+    repeated: int = 0
+    out_of_order: int = 0
     _step_ns: int = 0
     _steps: int = 0
 
     def heard(self, time_ns: int) -> None:
-        """Count an epoch and what is missing before it; one that comes late or twice changes nothing else."""
+        """Count an epoch and what is missing before it; one that comes late or twice is only counted as such."""
         self.epochs += 1
         step_ns = time_ns - self.last_epoch_ns
         if step_ns <= 0:
+            self.repeated += step_ns == 0
+            self.out_of_order += step_ns < 0
             return
         known, self.last_epoch_ns = self.last_epoch_ns > 0, time_ns
         if not known or step_ns > _LONGEST_GAP_NS:

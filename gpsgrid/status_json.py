@@ -52,6 +52,8 @@ class StationStatusJson(msgspec.Struct, frozen=True):
     refused: dict[str, int]
     missed_epochs: int = 0
     coordinate: CoordinateJson | None = None
+    repeated_epochs: int = 0
+    out_of_order_epochs: int = 0
 
 
 class StationJson(msgspec.Struct, frozen=True):
@@ -68,6 +70,8 @@ class StationJson(msgspec.Struct, frozen=True):
     refused: dict[str, int]
     missed_epochs: int = 0
     coordinate: CoordinateJson | None = None
+    repeated_epochs: int = 0
+    out_of_order_epochs: int = 0
 
 
 class HealthJson(msgspec.Struct, frozen=True):
@@ -121,6 +125,8 @@ def station_status(station_id: str, health: StationHealth, solved: NetworkSolved
         {str(reason): count for reason, count in sorted(health.refused.items())},
         health.missed,
         _coordinate(station_id, health.coordinate),
+        health.repeated,
+        health.out_of_order,
     )
 
 
@@ -139,6 +145,8 @@ def station_document(station: Station, health: Health, solved: NetworkSolved | N
         status.refused,
         status.missed_epochs,
         status.coordinate,
+        status.repeated_epochs,
+        status.out_of_order_epochs,
     )
 
 

@@ -6,14 +6,12 @@ signal. Nothing here is corrected or interpreted; that is the business of ``mode
 The last two columns may be left out: Doppler shifts are then missing, and the frequencies are those of the signals.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.signals import frequencies_hz
-
-_LEFT_OUT: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -43,22 +41,42 @@ class StationEpoch:
     cn0_dbhz: FloatArray
     lock_ms: IntArray
     half_cycle: BoolArray
-    doppler_hz: FloatArray = field(default_factory=lambda: _LEFT_OUT)
-    frequency_hz: FloatArray = field(default_factory=lambda: _LEFT_OUT)
+    doppler_hz: FloatArray
+    frequency_hz: FloatArray
 
-    def __post_init__(self) -> None:
-        """Fill the columns that were left out."""
-        if self.doppler_hz is _LEFT_OUT:
-            object.__setattr__(self, "doppler_hz", np.full(len(self.satellite), np.nan))
-        if self.frequency_hz is _LEFT_OUT:
-            object.__setattr__(self, "frequency_hz", frequencies_hz(self.signal))
+    def __init__(  # noqa: PLR0913 - one argument a column
+        self,
+        time_ns: int,
+        satellite: IntArray,
+        signal: IntArray,
+        pseudorange_m: FloatArray,
+        phase_cyc: FloatArray,
+        cn0_dbhz: FloatArray,
+        lock_ms: IntArray,
+        half_cycle: BoolArray,
+        doppler_hz: FloatArray | None = None,
+        frequency_hz: FloatArray | None = None,
+    ) -> None:
+        """Keep the columns as they are, and fill in the last two if they were left out."""
+        # Thousands are made every second; what dataclass writes for a frozen class takes three times as long.
+        columns = vars(self)
+        columns["time_ns"] = time_ns
+        columns["satellite"] = satellite
+        columns["signal"] = signal
+        columns["pseudorange_m"] = pseudorange_m
+        columns["phase_cyc"] = phase_cyc
+        columns["cn0_dbhz"] = cn0_dbhz
+        columns["lock_ms"] = lock_ms
+        columns["half_cycle"] = half_cycle
+        columns["doppler_hz"] = np.full(len(satellite), np.nan) if doppler_hz is None else doppler_hz
+        columns["frequency_hz"] = frequencies_hz(signal) if frequency_hz is None else frequency_hz
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.satellite)
 
-    def rows(self, keep: BoolArray | slice) -> "StationEpoch":
-        """Return a new epoch with the rows where ``keep`` (shape ``(row,)``) is true, or with those of a slice."""
+    def rows(self, keep: BoolArray | IntArray | slice) -> "StationEpoch":
+        """Return a new epoch with the rows that ``keep`` chooses: a mask, shape ``(row,)``, indexes, or a slice."""
         return StationEpoch(
             self.time_ns,
             self.satellite[keep],

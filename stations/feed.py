@@ -8,12 +8,10 @@ MSM) is placed beside the last message that told the time of week.
 """
 
 from collections import Counter
-from itertools import pairwise
 
 import numpy as np
 
-from stations.arrays import BoolArray, IntArray
-from stations.epoch import StationEpoch, make_epoch
+from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
 from stations.feed_events import (
     AntennaReceived,
@@ -27,9 +25,9 @@ from stations.feed_events import (
     Refused,
     TextReceived,
 )
+from stations.gathering import Gathering
 from stations.glonass_channels import GlonassChannels
 from stations.gpstime import NS_PER_DAY
-from stations.known_ranges import KnownRanges
 from stations.navigation_kinds import Ephemeris
 from stations.navigation_vector import GlonassEphemeris
 from stations.signals import Constellation
@@ -37,7 +35,8 @@ from stations.wire.framing import FrameBuffer, message_number
 from stations.wire.legacy_block import LegacyBlock
 from stations.wire.legacy_rollover import PhaseRollOver
 from stations.wire.messages import Description, Ignored, Message, decode_message
-from stations.wire.msm import MsmBlock
+from stations.wire.msm import MsmBlock, decode_msm
+from stations.wire.msm_fields import MSM_NUMBERS
 from stations.wire.service_messages import GlonassBiases, StationText, SystemParameters
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition
 from stations.wire.system_time import TIMED_BY_DAY
@@ -55,6 +54,8 @@ __all__ = [
     "Refused",
     "TextReceived",
 ]
+
+_OBSERVATIONS = (MsmBlock, LegacyBlock)  # a union would be made anew for every message
 
 
 class Feed:
@@ -82,9 +83,8 @@ class Feed:
         self.wrong_days = 0
         self.unknown_ranges = 0
         self._frames = FrameBuffer()
-        self._ranges = KnownRanges()
         self._roll_over = PhaseRollOver()
-        self._gathering: list[StationEpoch] = []
+        self._gathering = Gathering()
         self._ahead_ns: int | None = None  # of the last time of week, before the time of reception
 
     @property
@@ -129,10 +129,13 @@ class Feed:
         return self._complete()
 
     def _message(self, payload: bytes, near_ns: int) -> list[FeedEvent]:
-        stream_ns = near_ns + (self._ahead_ns or 0)
-        by_day = message_number(payload) in TIMED_BY_DAY
-        message: Message = decode_message(payload, stream_ns if by_day else near_ns, self.channels)
-        if isinstance(message, MsmBlock | LegacyBlock):
+        number, stream_ns = message_number(payload), near_ns + (self._ahead_ns or 0)
+        message: Message
+        if number in MSM_NUMBERS:
+            message = decode_msm(payload, near_ns, self.channels, self._gathering.rows)
+        else:
+            message = decode_message(payload, stream_ns if number in TIMED_BY_DAY else near_ns)
+        if isinstance(message, _OBSERVATIONS):
             if message.constellation is not Constellation.GLONASS:
                 self._ahead_ns = message.epoch_ns - near_ns
             elif self._ahead_ns is not None:
@@ -154,51 +157,37 @@ class Feed:
         return block.at(block.epoch_ns + days * NS_PER_DAY)
 
     def _block(self, block: MsmBlock | LegacyBlock) -> list[FeedEvent]:
-        events: list[FeedEvent] = []
-        if self._gathering and self._gathering[0].time_ns != block.epoch_ns:
-            events += self._complete()
+        gathering = self._gathering
+        events = self._complete() if gathering.time_ns not in {None, block.epoch_ns} else []
         self.skipped_cells += block.skipped
-        epoch = self._observations(block)
-        repeated = self._repeated(epoch)
-        if repeated is not None:
-            self.refused[Reason.DUPLICATE_EPOCH] += 1
-            text = f"{self.station_id}: message {block.number} repeats {repeated.sum()} observations of its epoch"
-            events.append(Refused(Reason.DUPLICATE_EPOCH, text))
-            epoch = epoch.rows(~repeated)
-        if len(epoch) or not self._gathering:
-            self._gathering.append(epoch)
+        if block.constellation is Constellation.GLONASS:
+            self.channels.learn_rows(block.satellite, block.channel)
+            self.unknown_channels += block.without_frequency
+        if not (isinstance(block, MsmBlock) and gathering.take(block)):
+            repeated = gathering.add(self._observations(block), full=block.full_ranges)
+            if repeated:
+                self.refused[Reason.DUPLICATE_EPOCH] += 1
+                text = f"{self.station_id}: message {block.number} repeats {repeated} observations of its epoch"
+                events.append(Refused(Reason.DUPLICATE_EPOCH, text))
         if not block.more:
             events += self._complete()
         return events
 
-    def _repeated(self, epoch: StationEpoch) -> BoolArray | None:
-        # Which rows have come before at this time; almost never any, then None.
-        repeated = None
-        for part in self._gathering:
-            if not len(part) or not len(epoch):
-                continue
-            # Both are sorted: other satellites have nothing in common.
-            if part.satellite[0] <= epoch.satellite[-1] and epoch.satellite[0] <= part.satellite[-1]:
-                again = np.isin(_keys(epoch), _keys(part))
-                repeated = again if repeated is None else repeated | again
-        return repeated if repeated is not None and repeated.any() else None
-
     def _observations(self, block: MsmBlock | LegacyBlock) -> StationEpoch:
-        if block.constellation is Constellation.GLONASS:
-            self.channels.learn_rows(block.satellite, block.channel)
-            self.unknown_channels += int(np.sum(np.isnan(block.frequency_hz) & ~np.isnan(block.phase_range_m)))
-        near_m = None if block.full_ranges else self._ranges.near_m(block.satellite, block.epoch_ns)
-        if near_m is not None:
+        near_m = None
+        if not block.full_ranges:
+            self._gathering.spill()
+            near_m = self._gathering.ranges.near_m(block.satellite, block.epoch_ns)
             self.unknown_ranges += int(np.sum(np.isnan(near_m)))
         if isinstance(block, LegacyBlock):
-            return self._ranges.learned(block.epoch(near_m, self._roll_over.cycles(block)), full=block.full_ranges)
-        return self._ranges.learned(block.epoch(near_m), full=block.full_ranges)
+            return block.epoch(near_m, self._roll_over.cycles(block))
+        epoch = block.epoch(near_m)
+        # The next message is unpacked into the same rows.
+        return epoch.rows(np.arange(len(epoch)))
 
     def _complete(self) -> list[FeedEvent]:
-        if not self._gathering:
-            return []
-        parts, self._gathering = self._gathering, []
-        return [EpochReceived(parts[0] if len(parts) == 1 else _merged(parts))]
+        epoch = self._gathering.complete()
+        return [] if epoch is None else [EpochReceived(epoch)]
 
 
 def _passed_on(message: Description) -> FeedEvent:
@@ -219,26 +208,3 @@ def _passed_on(message: Description) -> FeedEvent:
         case _:
             event = NetworkReceived(message)
     return event
-
-
-def _keys(epoch: StationEpoch) -> IntArray:
-    return epoch.satellite * 1000 + epoch.signal
-
-
-def _merged(parts: list[StationEpoch]) -> StationEpoch:
-    parts = sorted((part for part in parts if len(part)), key=lambda part: int(part.satellite[0]))
-    merged = StationEpoch(
-        parts[0].time_ns,
-        np.concatenate([part.satellite for part in parts]),
-        np.concatenate([part.signal for part in parts]),
-        np.concatenate([part.pseudorange_m for part in parts]),
-        np.concatenate([part.phase_cyc for part in parts]),
-        np.concatenate([part.cn0_dbhz for part in parts]),
-        np.concatenate([part.lock_ms for part in parts]),
-        np.concatenate([part.half_cycle for part in parts]),
-        np.concatenate([part.doppler_hz for part in parts]),
-        np.concatenate([part.frequency_hz for part in parts]),
-    )
-    if all(one.satellite[-1] < other.satellite[0] for one, other in pairwise(parts)):
-        return merged
-    return make_epoch(*vars(merged).values())

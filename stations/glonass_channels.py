@@ -7,6 +7,7 @@ wavelength is unknown: the phase of such a satellite is left out rather than gue
 from collections.abc import Iterable
 
 import numpy as np
+from numba import njit
 
 from stations.arrays import FloatArray, IntArray
 from stations.navigation_kinds import Ephemeris
@@ -14,7 +15,8 @@ from stations.navigation_vector import GlonassEphemeris
 from stations.signals import CHANNELS, Constellation
 
 _SLOTS = 65  # slot numbers 0 to 64, as in an MSM satellite mask
-_FIRST = 100 * Constellation.GLONASS
+_FIRST = 100 * int(Constellation.GLONASS)
+_LOWEST, _HIGHEST = CHANNELS[0], CHANNELS[-1]
 
 
 class GlonassChannels:
@@ -37,8 +39,7 @@ class GlonassChannels:
 
     def learn_rows(self, satellite: IntArray, channel: FloatArray) -> None:
         """Remember channels of GLONASS satellites by row, NaN where there is nothing to learn, shapes ``(row,)``."""
-        known = (channel >= CHANNELS[0]) & (channel <= CHANNELS[-1])
-        self.by_slot[satellite[known] - _FIRST] = channel[known]
+        _learn_inplace(self.by_slot, satellite, channel)
 
     def copy(self) -> "GlonassChannels":
         """Return the same channels, for a stream from which nobody else shall learn."""
@@ -63,3 +64,11 @@ def channels_of(ephemerides: Iterable[Ephemeris]) -> dict[int, int]:
     """Return the channels that ephemerides name, by satellite integer; of several the one of the latest."""
     glonass = [one for one in ephemerides if isinstance(one, GlonassEphemeris) and one.channel in CHANNELS]
     return {one.satellite: one.channel for one in sorted(glonass, key=lambda one: one.toe_ns)}
+
+
+@njit(cache=True, nogil=True)
+def _learn_inplace(by_slot: FloatArray, satellite: IntArray, channel: FloatArray) -> None:
+    for row in range(satellite.size):
+        # A NaN is not within.
+        if _LOWEST <= channel[row] <= _HIGHEST:
+            by_slot[satellite[row] - _FIRST] = channel[row]

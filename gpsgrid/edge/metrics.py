@@ -66,6 +66,10 @@ class Metrics:
         yield _counter("station_epochs", "Epochs of a station", "station", epochs)
         missed = {name: station.missed for name, station in engine.stations.items()}
         yield _counter("station_missed_epochs", "Epochs lost between those that came", "station", missed)
+        repeated = {name: station.repeated for name, station in engine.stations.items()}
+        yield _counter("station_repeated_epochs", "Epochs that came again", "station", repeated)
+        disordered = {name: station.out_of_order for name, station in engine.stations.items()}
+        yield _counter("station_out_of_order_epochs", "Epochs older than one that had come", "station", disordered)
         streaming = GaugeMetricFamily("gpsgrid_station_streaming", "Took part in the last epoch", labels=["station"])
         for name, station in engine.stations.items():
             streaming.add_metric([name], float(station_status(name, station, health.solved).state == "streaming"))

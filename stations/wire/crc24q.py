@@ -38,20 +38,44 @@ def crc24q_slow(data: bytes) -> int:
     return register
 
 
-_TABLE: npt.NDArray[np.uint32] = np.array([crc24q_slow(bytes([byte])) for byte in range(256)], dtype=np.uint32)
+def _tables() -> npt.NDArray[np.uint32]:
+    # Row k: the checksum of each byte with k zero bytes behind it.
+    tables = [[crc24q_slow(bytes([byte]) + bytes(zeros)) for byte in range(256)] for zeros in range(4)]
+    return np.array(tables, dtype=np.uint32)
+
+
+_TABLES: npt.NDArray[np.uint32] = _tables()
 
 
 @njit(cache=True, nogil=True)
 def crc24q_of_array(data: npt.NDArray[np.uint8], start: int, stop: int) -> int:
-    """Return the CRC-24Q of ``data[start:stop]``; ``data`` has shape ``(byte,)``."""
-    register = 0
-    for index in range(start, stop):
-        register = ((register << 8) & _MASK) ^ int(_TABLE[(register >> 16) ^ data[index]])
-    return register
+    """Return the CRC-24Q of ``data[start:stop]``; ``data`` has shape ``(byte,)``.
+
+    Four bytes at a time, because one table would have to wait for the result of the one before.
+
+    Source:
+        Kounavis and Berry, A systematic approach to building high performance, software-based, CRC generators,
+        ISCC 2005 ("slicing").
+    """
+    register = np.uint32(0)
+    low = np.uint32(0xFF)
+    index = np.uintp(start)
+    for _ in range((stop - start) >> 2):
+        one = (register >> np.uint32(16)) ^ np.uint32(data[index])
+        two = ((register >> np.uint32(8)) & low) ^ np.uint32(data[index + np.uintp(1)])
+        three = (register & low) ^ np.uint32(data[index + np.uintp(2)])
+        four = data[index + np.uintp(3)]
+        register = _TABLES[3, one] ^ _TABLES[2, two] ^ _TABLES[1, three] ^ _TABLES[0, four]
+        index += np.uintp(4)
+    while index < np.uintp(stop):
+        place = (register >> np.uint32(16)) ^ np.uint32(data[index])
+        register = ((register << np.uint32(8)) & np.uint32(_MASK)) ^ _TABLES[0, place]
+        index += np.uintp(1)
+    return int(register)
 
 
 def crc24q(data: bytes) -> int:
-    """Return the CRC-24Q of ``data``; the same as :func:`crc24q_slow`, a byte at a time.
+    """Return the CRC-24Q of ``data``; the same as :func:`crc24q_slow`, four bytes at a time.
 
     Args:
         data: Any bytes.

@@ -5,7 +5,10 @@ frame, because a preamble inside junk must not swallow the frame behind it.
 """
 
 import numpy as np
+import numpy.typing as npt
+from numba import njit
 
+from stations.arrays import IntArray
 from stations.errors import GpsgridError, Reason
 from stations.wire.crc24q import crc24q, crc24q_of_array
 
@@ -14,6 +17,7 @@ MAX_PAYLOAD = 1023
 _HEADER = 3
 _CHECKSUM = 3
 _OVERHEAD = _HEADER + _CHECKSUM
+_FRAMES_AT_ONCE = 32  # more than one epoch of one station has
 
 
 def encode_frame(payload: bytes) -> bytes:
@@ -50,6 +54,52 @@ def message_number(payload: bytes) -> int:
     return payload[0] << 4 | payload[1] >> 4
 
 
+@njit(cache=True, nogil=True)
+def find_frames(data: npt.NDArray[np.uint8], at: int, spans: IntArray, counts: IntArray) -> int:
+    """Find frames in bytes, until their end, the first unfinished frame, or no more room for results.
+
+    Args:
+        data: Shape ``(byte,)``.
+        at: Where the search starts.
+        spans: Receives the first byte of each payload and the byte behind it, shape ``(room, 2)``.
+        counts: Receives the number of frames found, of wrong checksums, of bytes of junk, shape ``(3,)``.
+
+    Returns:
+        Where the search has to go on.
+
+    Source:
+        RTCM 10403.3 section 4.2.
+    """
+    frames, bad_crc, junk = 0, 0, 0
+    size = data.size
+    while frames < spans.shape[0]:
+        while at < size and data[at] != PREAMBLE:
+            at += 1
+            junk += 1
+        if size - at < _HEADER:
+            # A preamble followed by non-zero reserved bits is junk already, without its third byte.
+            if size - at > 1 and data[at + 1] > MAX_PAYLOAD >> 8:
+                at += 1
+                junk += 1
+                continue
+            break
+        length = int(data[at + 1]) << 8 | int(data[at + 2])
+        end = at + length + _OVERHEAD
+        if length <= MAX_PAYLOAD and end > size:
+            break
+        if length > MAX_PAYLOAD or crc24q_of_array(data, at, end):
+            bad_crc += length <= MAX_PAYLOAD
+            at += 1
+            junk += 1
+            continue
+        spans[frames, 0] = at + _HEADER
+        spans[frames, 1] = end - _CHECKSUM
+        frames += 1
+        at = end
+    counts[0], counts[1], counts[2] = frames, bad_crc, junk
+    return at
+
+
 class FrameBuffer:
     """Finds frames in a byte stream that arrives in pieces of any size.
 
@@ -67,6 +117,8 @@ class FrameBuffer:
         self.bad_crc = 0
         self.junk_bytes = 0
         self._rest = b""
+        self._spans: IntArray = np.empty((_FRAMES_AT_ONCE, 2), dtype=np.int64)
+        self._counts: IntArray = np.empty(3, dtype=np.int64)
 
     @property
     def pending(self) -> int:
@@ -85,38 +137,13 @@ class FrameBuffer:
         buffer = self._rest + data if self._rest else bytes(data)
         array = np.frombuffer(buffer, dtype=np.uint8)
         payloads: list[bytes] = []
-        size = len(buffer)
-        at = 0
-        while True:
-            start = buffer.find(PREAMBLE, at)
-            if start < 0:
-                self.junk_bytes += size - at
-                at = size
-                break
-            self.junk_bytes += start - at
-            at = start
-            if size - at < _HEADER:
-                # A preamble followed by non-zero reserved bits is junk already, without its third byte.
-                if size - at > 1 and buffer[at + 1] > MAX_PAYLOAD >> 8:
-                    self.junk_bytes += 1
-                    at += 1
-                    continue
-                break
-            length = buffer[at + 1] << 8 | buffer[at + 2]
-            if length > MAX_PAYLOAD:
-                self.junk_bytes += 1
-                at += 1
-                continue
-            end = at + length + _OVERHEAD
-            if end > size:
-                break
-            if crc24q_of_array(array, at, end):
-                self.bad_crc += 1
-                self.junk_bytes += 1
-                at += 1
-                continue
-            self.frames += 1
-            payloads.append(buffer[at + _HEADER : end - _CHECKSUM])
-            at = end
+        at, found = 0, _FRAMES_AT_ONCE
+        while found == _FRAMES_AT_ONCE:
+            at = find_frames(array, at, self._spans, self._counts)
+            found, bad_crc, junk = self._counts.tolist()
+            self.frames += found
+            self.bad_crc += bad_crc
+            self.junk_bytes += junk
+            payloads += [buffer[first:end] for first, end in self._spans[:found].tolist()]
         self._rest = buffer[at:]
         return payloads

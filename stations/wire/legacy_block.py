@@ -65,6 +65,11 @@ class LegacyBlock:
         """Phase range less L1 code as sent, cycles, shape ``(row,)``."""
         return (self.phase_range_m - self.base_m) * (self.frequency_hz / SPEED_OF_LIGHT_M_S)
 
+    @property
+    def without_frequency(self) -> int:
+        """Phases that are not known in cycles, because the channel does not exist."""
+        return int(np.sum(np.isnan(self.frequency_hz) & ~np.isnan(self.phase_range_m)))
+
     def at(self, epoch_ns: int) -> "LegacyBlock":
         """Return the same message with another time tag."""
         return replace(self, epoch_ns=epoch_ns)

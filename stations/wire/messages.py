@@ -13,7 +13,7 @@ from stations.wire.legacy import decode_legacy
 from stations.wire.legacy_block import LegacyBlock
 from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.msm import MsmBlock, decode_msm
-from stations.wire.msm_fields import group_of
+from stations.wire.msm_fields import MSM_NUMBERS
 from stations.wire.network_messages import NETWORK_DECODERS, NetworkMessage
 from stations.wire.service_messages import (
     GlonassBiases,
@@ -82,7 +82,7 @@ def decode_message(payload: bytes, near_ns: int, channels: GlonassChannels | Non
         RTCM 10403.3 section 3.5.
     """
     number = message_number(payload)
-    if group_of(number) is not None:
+    if number in MSM_NUMBERS:
         return decode_msm(payload, near_ns, channels)
     decode = _DECODERS.get(number)
     if decode is None:

@@ -14,9 +14,10 @@ from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
 from stations.glonass_channels import GlonassChannels
 from stations.signals import SIGNALS, Constellation, satellite_name
-from stations.wire.framing import message_number
+from stations.wire.framing import MAX_PAYLOAD, message_number
 from stations.wire.msm_block import UNKNOWN_FLAGS, MsmBlock, MsmFlags
 from stations.wire.msm_columns import HEADER_BITS, MASKS_END, OK, TOO_MANY_CELLS, TOO_SHORT, UNSORTED
+from stations.wire.msm_epoch_packing import encode_epoch_kernel
 from stations.wire.msm_fields import (
     CARRIERS_HZ,
     GROUPS,
@@ -27,6 +28,7 @@ from stations.wire.msm_fields import (
 )
 from stations.wire.msm_packing import encode_kernel
 from stations.wire.msm_pieces import carried, split_rows, split_slices
+from stations.wire.msm_rows import MsmRows
 from stations.wire.msm_unpacking import decode_kernel
 from stations.wire.system_time import msm_time_field, msm_time_ns
 
@@ -48,6 +50,7 @@ STATION_NUMBERS = 4096  # DF003 has twelve bits
 _MORE_BIT = 54
 _CHOOSE: IntArray = np.empty((3, 0), dtype=np.int64)
 _OFFSETS = {system: (SATELLITE_OFFSETS[system], 100 * int(system)) for system in Constellation}
+_SYSTEMS = {int(system): system for system in GROUPS}
 # By message number, because looking up an enumeration costs as much as unpacking a satellite.
 _KINDS = {
     base + level: (system, layout, CARRIERS_HZ[system], _OFFSETS[system])
@@ -67,13 +70,16 @@ def more_follows(payload: bytes) -> bool:
     return bool(payload[_MORE_BIT // 8] >> (7 - _MORE_BIT % 8) & 1)
 
 
-def decode_msm(payload: bytes, near_ns: int, channels: GlonassChannels | None = None) -> MsmBlock:
+def decode_msm(
+    payload: bytes, near_ns: int, channels: GlonassChannels | None = None, rows: MsmRows | None = None
+) -> MsmBlock:
     """Decode MSM1 to MSM7 of any system.
 
     Args:
         payload: Complete payload of one frame.
         near_ns: Any time within half a week of the observations, ns of GPS time.
         channels: GLONASS channels for messages that name none; without, their phases stay in metres.
+        rows: Columns to unpack into, behind the rows that are taken there; without any, or without room, new ones.
 
     Returns:
         Header and rows. Cells of unlisted signals are counted in ``skipped``. Ranges of MSM1 to MSM3 lack
@@ -92,50 +98,40 @@ def decode_msm(payload: bytes, near_ns: int, channels: GlonassChannels | None = 
         text = f"message {number} is no MSM"
         raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
     constellation, layout, carriers_hz, offsets = kind
-    header, half_cycle = np.empty(11, dtype=np.int64), np.empty(MAX_CELLS, dtype=np.bool_)
-    integers, floats = np.empty((6, MAX_CELLS), dtype=np.int64), np.empty((7, MAX_CELLS))
-    count = decode_kernel(
+    header = np.empty(12, dtype=np.int64)
+    if rows is None or not rows.has_room:
+        rows = MsmRows()
+    first = rows.taken
+    end = decode_kernel(
         np.frombuffer(payload, dtype=np.uint8),
         layout,
         carriers_hz,
         NO_CHANNELS if channels is None else channels.by_slot,
         offsets,
         header,
-        integers,
-        floats,
-        half_cycle,
+        first,
+        rows.integers,
+        rows.floats,
+        rows.half_cycle,
     )
-    if count == TOO_SHORT:
+    if end == TOO_SHORT:
         raise _too_short(number, payload, MASKS_END)
-    if count == TOO_MANY_CELLS:
+    if end == TOO_MANY_CELLS:
         text = f"message {number}: the cell mask would have more than {MAX_CELLS} bits"
         raise GpsgridError(Reason.MALFORMED, text, number=number)
-    _, station_number, time, more, *flags, skipped = header.tolist()
-    satellite, signal, lock_ms = integers[:3, :count]
-    code_m, phase_m, phase_cyc, rate_m_s, doppler_hz, cn0_dbhz, frequency_hz = floats[:, :count]
-    sent = StationEpoch(
-        msm_time_ns(number, constellation, time, near_ns),
-        satellite,
-        signal,
-        code_m,
-        phase_cyc,
-        cn0_dbhz,
-        lock_ms,
-        half_cycle[:count],
-        doppler_hz,
-        frequency_hz,
-    )
+    _, station_number, time, more, *flags, skipped, without_frequency = header.tolist()
     return MsmBlock(
         number,
         station_number,
         more == 1,
         constellation,
         _flags(*flags),
-        sent,
-        phase_m,
-        rate_m_s,
-        integers[3:, :count],
+        msm_time_ns(number, constellation, time, near_ns),
+        rows,
+        first,
+        end,
         skipped,
+        without_frequency,
     )
 
 
@@ -187,12 +183,30 @@ def encode_msm(
     if level not in LAYOUT_ROWS:
         message = f"MSM{level}: there are levels 1 to 7"
         raise ValueError(message)
-    wavelength_m = SPEED_OF_LIGHT_M_S / epoch.frequency_hz
-    if range_rate_m_s is None:
-        range_rate_m_s = -epoch.doppler_hz * wavelength_m
     fields = (GROUPS[constellation] + level, station_number, msm_time_field(constellation, epoch.time_ns), int(more))
-    ranges = (epoch.phase_cyc * wavelength_m, range_rate_m_s)
-    return _packed(constellation, level, (fields, flags), epoch, ranges, _CHOOSE)
+    if range_rate_m_s is not None:
+        phase_range_m = epoch.phase_cyc * (SPEED_OF_LIGHT_M_S / epoch.frequency_hz)
+        return _packed(constellation, level, (fields, flags), epoch, (phase_range_m, range_rate_m_s), _CHOOSE)
+    payload = np.empty(MAX_PAYLOAD, dtype=np.uint8)
+    size = encode_epoch_kernel(
+        (*fields, *flags.fields),
+        LAYOUT_ROWS[level],
+        CARRIERS_HZ[constellation],
+        _OFFSETS[constellation],
+        epoch.satellite,
+        epoch.signal,
+        epoch.pseudorange_m,
+        epoch.phase_cyc,
+        epoch.frequency_hz,
+        epoch.doppler_hz,
+        epoch.cn0_dbhz,
+        epoch.lock_ms,
+        epoch.half_cycle,
+        payload,
+    )
+    if size < 0:
+        raise ValueError(_refusal(size, epoch))
+    return payload[:size].tobytes()
 
 
 def encode_block(block: MsmBlock) -> bytes:
@@ -220,17 +234,8 @@ def _packed(
     # Phases are given in metres, beside the rows, because they may be known there only.
     fields, flags = head
     phase_range_m, range_rate_m_s = ranges
-    header = (
-        *fields,
-        flags.iods,
-        flags.reserved,
-        flags.clock_steering,
-        flags.external_clock,
-        int(flags.divergence_free),
-        flags.smoothing_interval,
-    )
     status, data = encode_kernel(
-        np.array(header, dtype=np.int64),
+        np.array((*fields, *flags.fields), dtype=np.int64),
         LAYOUT_ROWS[level],
         CARRIERS_HZ[constellation],
         _OFFSETS[constellation],
@@ -274,12 +279,13 @@ def _constellation_of(epoch: StationEpoch) -> Constellation:
     if not len(epoch):
         return Constellation.GPS
     # Rows are sorted, so the first and the last satellite tell; the kernel refuses rows that are not.
-    systems = {int(epoch.satellite[0]) // 100, int(epoch.satellite[-1]) // 100}
-    if len(systems) > 1 or not systems <= GROUPS.keys():
-        names = ", ".join(sorted(satellite_name(100 * system)[0] for system in systems))
+    first, last = epoch.satellite.item(0) // 100, epoch.satellite.item(-1) // 100
+    constellation = _SYSTEMS.get(first)
+    if first != last or constellation is None:
+        names = ", ".join(sorted(satellite_name(100 * system)[0] for system in {first, last}))
         message = f"rows of systems {names}: a message carries one system of {', '.join(one.name for one in GROUPS)}"
         raise ValueError(message)
-    return Constellation(systems.pop())
+    return constellation
 
 
 def _refusal(status: int, epoch: StationEpoch) -> str:

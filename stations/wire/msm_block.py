@@ -1,6 +1,7 @@
 """A decoded Multiple Signal Message as a value: its header and its rows as columns."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,7 +9,20 @@ from stations.arrays import FloatArray, IntArray
 from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.epoch import StationEpoch
 from stations.signals import Constellation
-from stations.wire.msm_fields import CHANNEL_OFFSET, FULL_LEVELS, HIGHEST_CHANNEL_FIELD, RANGE_MS_M, group_of
+from stations.wire.msm_fields import FULL_LEVELS, RANGE_MS_M
+from stations.wire.msm_rows import (
+    CHANNEL,
+    DOPPLER_HZ,
+    FREQUENCY_HZ,
+    PHASE_CYC,
+    PHASE_RANGE_M,
+    PSEUDORANGE_M,
+    RANGE_RATE_M_S,
+    ROUGH_RANGE,
+    SATELLITE,
+    SIGNAL,
+    MsmRows,
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +45,23 @@ class MsmFlags:
     smoothing_interval: int = 0
     reserved: int = 0
 
+    @property
+    def fields(self) -> tuple[int, int, int, int, int, int]:
+        """Field values in the order of the header: DF409, reserved, DF411, DF412, DF417, DF418."""
+        return (
+            self.iods,
+            self.reserved,
+            self.clock_steering,
+            self.external_clock,
+            int(self.divergence_free),
+            self.smoothing_interval,
+        )
+
 
 UNKNOWN_FLAGS = MsmFlags()
 
 
-@dataclass(frozen=True)
-class MsmBlock:
+class MsmBlock(NamedTuple):
     """One decoded MSM: header, rows, and what stands behind the rows.
 
     MSM1 to MSM3 leave out the whole milliseconds of a satellite's range: its codes and phases are then known up
@@ -48,13 +73,12 @@ class MsmBlock:
         more: Another MSM of the same station and time follows (DF393).
         constellation: Satellite system of all rows.
         flags: The rest of the header.
-        sent: The rows as they were sent, also where whole milliseconds are missing; sorted.
-        phase_range_m: Phase as a range in metres, NaN where invalid, shape ``(row,)``; known also where the
-            frequency, and with it the phase in cycles, is not.
-        range_rate_m_s: Phase range rate, positive for growing ranges, NaN where absent, shape ``(row,)``.
-        rough: Rough range in 2^-10 ms or -1, rough rate in m/s, extended satellite information, as sent with the
-            satellite of the row, shape ``(3, row)``.
+        epoch_ns: Time tag, ns of GPS time.
+        rows: The columns that the message was unpacked into, perhaps together with others.
+        first: Its first row there.
+        end: The row behind its last one.
         skipped: Cells left out because their signal is not in ``stations.signals``.
+        without_frequency: Phases that are not known in cycles, because nobody has told the channel.
     """
 
     number: int
@@ -62,65 +86,82 @@ class MsmBlock:
     more: bool
     constellation: Constellation
     flags: MsmFlags
-    sent: StationEpoch
-    phase_range_m: FloatArray
-    range_rate_m_s: FloatArray
-    rough: IntArray
+    epoch_ns: int
+    rows: MsmRows
+    first: int
+    end: int
     skipped: int
+    without_frequency: int
 
     @property
-    def epoch_ns(self) -> int:
-        """Time tag, ns of GPS time."""
-        return self.sent.time_ns
+    def sent(self) -> StationEpoch:
+        """The rows as they were sent, also where whole milliseconds are missing; sorted."""
+        return self.rows.view(self.epoch_ns, self.first, self.end)
 
     @property
     def satellite(self) -> IntArray:
         """Satellite integers, shape ``(row,)``, sorted."""
-        return self.sent.satellite
+        return self.rows.integers[SATELLITE, self.first : self.end]
 
     @property
     def signal(self) -> IntArray:
         """Signal integers, shape ``(row,)``, sorted within a satellite."""
-        return self.sent.signal
+        return self.rows.integers[SIGNAL, self.first : self.end]
+
+    @property
+    def rough(self) -> IntArray:
+        """Rough range in 2^-10 ms or -1, rough rate in m/s, extended satellite information, shape ``(3, row)``.
+
+        As sent with the satellite of the row.
+        """
+        return self.rows.integers[ROUGH_RANGE:, self.first : self.end]
 
     @property
     def pseudorange_m(self) -> FloatArray:
         """Metres, NaN where invalid, shape ``(row,)``."""
-        return self.sent.pseudorange_m
+        return self._column(PSEUDORANGE_M)
 
     @property
     def phase_cyc(self) -> FloatArray:
         """Cycles, RINEX sign, NaN where invalid or the frequency is unknown, shape ``(row,)``."""
-        return self.sent.phase_cyc
+        return self._column(PHASE_CYC)
+
+    @property
+    def phase_range_m(self) -> FloatArray:
+        """Phase as a range in metres, NaN where invalid, shape ``(row,)``.
+
+        Known also where the frequency, and with it the phase in cycles, is not.
+        """
+        return self._column(PHASE_RANGE_M)
+
+    @property
+    def range_rate_m_s(self) -> FloatArray:
+        """Phase range rate, positive for growing ranges, NaN where absent, shape ``(row,)``."""
+        return self._column(RANGE_RATE_M_S)
 
     @property
     def doppler_hz(self) -> FloatArray:
         """Doppler shift, RINEX sign, NaN where absent or the frequency is unknown, shape ``(row,)``."""
-        return self.sent.doppler_hz
+        return self._column(DOPPLER_HZ)
 
     @property
     def frequency_hz(self) -> FloatArray:
         """Carrier frequency, NaN for GLONASS satellites of unknown channel, shape ``(row,)``."""
-        return self.sent.frequency_hz
-
-    @property
-    def full_ranges(self) -> bool:
-        """Whether the message has whole milliseconds: MSM4 to MSM7."""
-        group = group_of(self.number)
-        return group is not None and group[1] in FULL_LEVELS
+        return self._column(FREQUENCY_HZ)
 
     @property
     def channel(self) -> FloatArray:
         """GLONASS channels named in the message (DF419), NaN for none, shape ``(row,)``."""
-        group = group_of(self.number)
-        if self.constellation is not Constellation.GLONASS or group is None or group[1] not in {5, 7}:
-            return np.full(len(self.sent), np.nan)
-        field = self.rough[2]
-        return np.where(field <= HIGHEST_CHANNEL_FIELD, field - float(CHANNEL_OFFSET), np.nan)
+        return self._column(CHANNEL)
+
+    @property
+    def full_ranges(self) -> bool:
+        """Whether the message has whole milliseconds: MSM4 to MSM7."""
+        return self.number % 10 in FULL_LEVELS
 
     def at(self, epoch_ns: int) -> "MsmBlock":
         """Return the same message with another time tag."""
-        return replace(self, sent=replace(self.sent, time_ns=epoch_ns))
+        return self._replace(epoch_ns=epoch_ns)
 
     def epoch(self, near_m: FloatArray | None = None) -> StationEpoch:
         """Return the rows as an epoch of their own.
@@ -132,14 +173,18 @@ class MsmBlock:
         Returns:
             All rows; those of MSM1 to MSM3 without an approximate range have neither code nor phase.
         """
+        sent = self.sent
         if self.full_ranges:
-            return self.sent
+            return sent
         modulo_m = self.rough[0] * (RANGE_MS_M / 1024)
-        near_m = np.full(len(self.sent), np.nan) if near_m is None else near_m
+        near_m = np.full(len(sent), np.nan) if near_m is None else near_m
         whole_m = np.round((near_m - modulo_m) / RANGE_MS_M) * RANGE_MS_M
         phase_range_m = self.phase_range_m + whole_m
         return replace(
-            self.sent,
-            pseudorange_m=self.sent.pseudorange_m + whole_m,
-            phase_cyc=phase_range_m * (self.sent.frequency_hz / SPEED_OF_LIGHT_M_S),
+            sent,
+            pseudorange_m=sent.pseudorange_m + whole_m,
+            phase_cyc=phase_range_m * (sent.frequency_hz / SPEED_OF_LIGHT_M_S),
         )
+
+    def _column(self, which: int) -> FloatArray:
+        return self.rows.floats[which, self.first : self.end]

@@ -38,8 +38,13 @@ _DF407_LAST = 704
 def words_of(data: Bytes) -> IntArray:
     """Return bytes as 32-bit words, most significant byte first, and a word of zeros behind them."""
     words = np.zeros((data.size >> 2) + 2, dtype=np.int64)
-    for index in range(data.size):
-        words[index >> 2] |= int(data[index]) << (24 - 8 * (index & 3))
+    whole = data.size >> 2
+    for word in range(whole):
+        at = np.uintp(word << 2)
+        high = int(data[at]) << 24 | int(data[at + np.uintp(1)]) << 16
+        words[word] = high | int(data[at + np.uintp(2)]) << 8 | int(data[at + np.uintp(3)])
+    for index in range(whole << 2, data.size):
+        words[whole] |= int(data[index]) << (24 - 8 * (index & 3))
     return words
 
 

@@ -116,6 +116,8 @@ LAYOUT_ROWS: dict[int, IntArray] = {level: layout.as_row() for level, layout in 
 
 _GROUP_OF = {base + level: (constellation, level) for constellation, base in GROUPS.items() for level in range(1, 8)}
 
+MSM_NUMBERS = frozenset(_GROUP_OF)
+
 
 def group_of(number: int) -> tuple[Constellation, int] | None:
     """Return constellation and level (1 to 7) of a message number, ``None`` if it is no MSM."""

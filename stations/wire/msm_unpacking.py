@@ -44,6 +44,22 @@ from stations.wire.msm_fields import (
     SATELLITE_BITS,
     SIGNAL_BITS,
 )
+from stations.wire.msm_rows import (
+    CHANNEL,
+    CN0_DBHZ,
+    DOPPLER_HZ,
+    EXTENDED_INFORMATION,
+    FREQUENCY_HZ,
+    LOCK_MS,
+    PHASE_CYC,
+    PHASE_RANGE_M,
+    PSEUDORANGE_M,
+    RANGE_RATE_M_S,
+    ROUGH_RANGE,
+    ROUGH_RATE,
+    SATELLITE,
+    SIGNAL,
+)
 
 _FINE_PER_ROUGH_RATE = 10_000  # units of DF404 in one of DF399
 
@@ -97,40 +113,44 @@ def _cells_inplace(  # noqa: PLR0913 - one argument a column
     offsets: tuple[int, int],
     cells: IntArray,
     satellites: IntArray,
+    first: int,
     integers: IntArray,
     floats: FloatArray,
     half_cycle: BoolArray,
 ) -> int:
-    row = 0
+    row = first
     for cell in range(cells.shape[1]):
-        i, satellite, signal = cells[:, cell]
+        i, satellite, signal = cells[0, cell], cells[1, cell], cells[2, cell]
         frequency_hz = carriers_hz[0, signal]
         if np.isnan(frequency_hz):
             continue
-        rough, rough_rate, extended = satellites[:, i]
+        rough, rough_rate, extended = satellites[0, i], satellites[1, i], satellites[2, i]
+        told = np.nan
         if carriers_hz[1, signal] > 0.0:
-            told = layout[0] > 0 and extended <= HIGHEST_CHANNEL_FIELD
-            channel = extended - CHANNEL_OFFSET if told else channels[satellite]
+            if layout[0] > 0 and extended <= HIGHEST_CHANNEL_FIELD:
+                told = extended - CHANNEL_OFFSET
+            channel = channels[satellite] if np.isnan(told) else told
             frequency_hz += channel * carriers_hz[1, signal]
         wavelength_m = SPEED_OF_LIGHT_M_S / frequency_hz
         code = get_signed(words, starts[CODE] + layout[2] * cell, layout[2])
         phase = get_signed(words, starts[PHASE] + layout[4] * cell, layout[4])
-        integers[0, row] = satellite + offsets[0]
-        integers[1, row] = signal + offsets[1]
-        integers[2, row] = lock_ms_from(get_bits(words, starts[LOCK] + layout[6] * cell, layout[6]), layout[6])
-        integers[3, row] = rough
-        integers[4, row] = rough_rate
-        integers[5, row] = extended
+        integers[SATELLITE, row] = satellite + offsets[0]
+        integers[SIGNAL, row] = signal + offsets[1]
+        integers[LOCK_MS, row] = lock_ms_from(get_bits(words, starts[LOCK] + layout[6] * cell, layout[6]), layout[6])
+        integers[ROUGH_RANGE, row] = rough
+        integers[ROUGH_RATE, row] = rough_rate
+        integers[EXTENDED_INFORMATION, row] = extended
         half_cycle[row] = get_bits(words, starts[HALF] + layout[11] * cell, layout[11]) == 1
-        floats[0, row] = _range_m(code, layout[2], layout[3], rough)
-        floats[1, row] = _range_m(phase, layout[4], layout[5], rough)
-        floats[2, row] = floats[1, row] / wavelength_m
-        floats[6, row] = frequency_hz
+        floats[PSEUDORANGE_M, row] = _range_m(code, layout[2], layout[3], rough)
+        floats[PHASE_RANGE_M, row] = _range_m(phase, layout[4], layout[5], rough)
+        floats[PHASE_CYC, row] = floats[PHASE_RANGE_M, row] / wavelength_m
+        floats[FREQUENCY_HZ, row] = frequency_hz
+        floats[CHANNEL, row] = told
         fine_rate = get_signed(words, starts[FINE_RATE] + layout[9] * cell, layout[9])
-        floats[3, row] = _rate_m_s(fine_rate, layout[9], rough_rate, layout[1])
-        floats[4, row] = -floats[3, row] / wavelength_m
+        floats[RANGE_RATE_M_S, row] = _rate_m_s(fine_rate, layout[9], rough_rate, layout[1])
+        floats[DOPPLER_HZ, row] = -floats[RANGE_RATE_M_S, row] / wavelength_m
         cn0 = get_bits(words, starts[CN0] + layout[7] * cell, layout[7])
-        floats[5, row] = cn0 / (1 << layout[8]) if cn0 else np.nan
+        floats[CN0_DBHZ, row] = cn0 / (1 << layout[8]) if cn0 else np.nan
         row += 1
     return row
 
@@ -143,11 +163,12 @@ def decode_kernel(  # noqa: PLR0913 - one argument a column
     channels: FloatArray,
     offsets: tuple[int, int],
     header: IntArray,
+    first: int,
     integers: IntArray,
     floats: FloatArray,
     half_cycle: BoolArray,
 ) -> int:
-    """Unpack one message into arrays of the caller, because making them here costs as much as the work.
+    """Unpack one message into columns of the caller: see :class:`stations.wire.msm_rows.MsmRows`.
 
     Args:
         data: Payload, shape ``(byte,)``.
@@ -155,15 +176,15 @@ def decode_kernel(  # noqa: PLR0913 - one argument a column
         carriers_hz: Entry of ``CARRIERS_HZ``, shape ``(2, 33)``.
         channels: FDMA channels by satellite number for messages that name none, NaN where unknown, shape ``(65,)``.
         offsets: What is added to satellite and signal numbers.
-        header: Receives the ten header fields and the number of cells left out, shape ``(11,)``.
-        integers: Receives satellite, signal, lock time ms, rough range in 2^-10 ms or -1, rough rate, extended
-            information, shape ``(6, 64)``.
-        floats: Receives pseudorange m, phase range m, phase cycles, range rate m/s, Doppler Hz, C/N0 dB-Hz,
-            frequency Hz, NaN where there is none, shape ``(7, 64)``.
-        half_cycle: Receives the flags, shape ``(64,)``.
+        header: Receives the ten header fields, the number of cells left out and that of phases without a frequency,
+            shape ``(12,)``.
+        first: Row that the first cell goes to; there is room for 64 from there on.
+        integers: Receives one row each, shape ``(6, room)``.
+        floats: Receives one row each, shape ``(8, room)``.
+        half_cycle: Receives the flags, shape ``(room,)``.
 
     Returns:
-        Number of rows, or a negative status.
+        Row behind the last one, or a negative status.
     """
     bits = 8 * data.size
     if bits < MASKS_END:
@@ -191,8 +212,11 @@ def decode_kernel(  # noqa: PLR0913 - one argument a column
         cells[1, cell] = satellites[i]
         cells[2, cell] = signals[j]
     columns = _satellites(words, starts, layout, satellites.size)
-    rows = _cells_inplace(
-        words, starts, layout, carriers_hz, channels, offsets, cells, columns, integers, floats, half_cycle
+    end = _cells_inplace(
+        words, starts, layout, carriers_hz, channels, offsets, cells, columns, first, integers, floats, half_cycle
     )
-    header[-1] = members.size - rows
-    return rows
+    header[-2] = members.size - (end - first)
+    header[-1] = 0
+    for row in range(first, end):
+        header[-1] += np.isnan(floats[FREQUENCY_HZ, row]) and not np.isnan(floats[PHASE_RANGE_M, row])
+    return end

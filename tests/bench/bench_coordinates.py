@@ -15,7 +15,8 @@ from gpsgrid.edge.settings import load_network
 from gpsgrid.ingest import Ingest
 from gpsgrid.solver import without_wrong_orbits
 from models.coordinates_monitor import MonitorPolicy, Verdict, init, step
-from models.reduction import dual_frequency, reduce_epoch
+from models.observables import observables
+from models.reduction import reduce_epoch
 from stations.align import EpochAssembler
 from stations.constants import NS_PER_S
 from stations.edge.recordings import load_antennas, load_recording
@@ -61,7 +62,7 @@ def reduced_epochs(file, interval_s=60.0):
             ephemerides = ingest.ephemerides.selection(one.time_ns)
             reduced = {}
             for name, observations in one.stations.items():
-                raw = dual_frequency(observations)
+                raw = observables(observations)
                 if len(raw.satellite):
                     point_m = network.station(name).reference_point_m
                     reduced[name] = reduce_epoch(raw, ephemerides, point_m, calibration[name])

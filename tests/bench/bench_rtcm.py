@@ -1,5 +1,7 @@
 """RTCM 3: decoding MSM7 against pyrtcm in the same run, encoding, and how much of a core 5,000 stations take.
 
+Times are those of the processor, which others on the machine change less than those of a clock on the wall.
+
 ``python -m pytest tests/bench/bench_rtcm.py -o python_files='bench_*.py' -s -q``
 """
 
@@ -10,6 +12,7 @@ import pytest
 from pyrtcm import RTCMMessage
 
 from stations.feed import EpochReceived, Feed
+from stations.gathering import Gathering
 from stations.gpstime import from_calendar
 from stations.wire.framing import FrameBuffer, encode_frame, message_number
 from stations.wire.legacy import decode_legacy
@@ -30,10 +33,10 @@ def best_us(function, items, repeat=7):
     function(items[0])
     rounds = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         for item in items:
             function(item)
-        rounds.append(time.perf_counter() - start)
+        rounds.append(time.process_time() - start)
     return min(rounds) / len(items) * 1e6
 
 
@@ -80,10 +83,10 @@ def test_whole_epochs(shared_data):
         best_s = float("inf")
         for _ in range(4):
             feed, events = Feed(name), []
-            start = time.perf_counter()
+            start = time.process_time()
             for at, end in pairwise(range(0, len(data) + 1024, 1024)):
                 events += feed.push(data[at:end], NEAR_NS)
-            best_s = min(best_s, time.perf_counter() - start)
+            best_s = min(best_s, time.process_time() - start)
         spent_s += best_s
         epochs = [event.epoch for event in events if isinstance(event, EpochReceived)]
         frames, epochs_of = frames + feed.frames, epochs_of + len(epochs)
@@ -99,16 +102,16 @@ def test_whole_epochs(shared_data):
 
 @pytest.mark.data
 def test_msm7_of_5000_stations(payloads):
-    """Framing, checksum and MSM7 of four systems a second, nothing else."""
+    """One second of a station: MSM7 of four systems, through a feed, to one epoch."""
     one_second = [next(one for one in payloads if message_number(one) == number) for number in (1077, 1087, 1097, 1127)]
-    data = b"".join(map(encode_frame, one_second))
-
-    def second(chunk):
-        return [decode_msm(one, NEAR_NS) for one in FrameBuffer().push(chunk)]
-
-    us = best_us(second, [data] * 200)
+    data, feed = b"".join(map(encode_frame, one_second)), Feed("BENCH")
+    (event,) = feed.push(data, NEAR_NS)
+    fast_us = best_us(lambda chunk: feed.push(chunk, NEAR_NS), [data] * 200)
+    feed._gathering = Gathering(room=0)
+    slow_us = best_us(lambda chunk: feed.push(chunk, NEAR_NS), [data] * 200)
     print(
-        f"4 MSM7 a station and second, {len(data)} bytes: {us:.0f} us; {STATIONS} stations: {STATIONS * us / 1e4:.0f} %"
+        f"4 MSM7 a station and second, {len(data)} bytes, {len(event.epoch)} rows: {fast_us:.0f} us "
+        f"({slow_us:.0f} us part by part); {STATIONS} stations at 1 Hz take {STATIONS * fast_us / 1e4:.0f} % of a core"
     )
 
 

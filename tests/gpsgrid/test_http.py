@@ -83,7 +83,10 @@ class FakeService:
         return self.answer
 
     async def health(self):
-        stations = {"A": StationHealth(7, START_NS), "C": StationHealth(3, START_NS - 1)}
+        stations = {
+            "A": StationHealth(7, START_NS, missed=3, repeated=2, out_of_order=1),
+            "C": StationHealth(3, START_NS - 1),
+        }
         engine = Health(7, stations, last_epoch_ns=START_NS)
         engine.answers["fixed"] = 5
         engine.refusals[Reason.BAD_CRC] = 2
@@ -240,7 +243,9 @@ async def test_stations_say_how_they_are():
     assert (document["network"], document["frame"]) == ("rehearsal", "ITRF2014")
     states = {station["id"]: station["state"] for station in document["stations"]}
     assert states == {"A": "streaming", "B": "never", "C": "missing", "D": "never"}
-    assert document["stations"][0]["last_epoch_gpst"] == "2021-01-01T12:00:00.000"
+    first = document["stations"][0]
+    assert first["last_epoch_gpst"] == "2021-01-01T12:00:00.000"
+    assert [first[f"{kind}_epochs"] for kind in ("missed", "repeated", "out_of_order")] == [3, 2, 1]
 
 
 async def test_health_follows_the_network():
@@ -265,6 +270,9 @@ async def test_metrics_are_complete():
         "gpsgrid_fixed_share 0.9",
         "gpsgrid_queue_depth 3.0",
         'gpsgrid_station_epochs_total{station="A"} 7.0',
+        'gpsgrid_station_missed_epochs_total{station="A"} 3.0',
+        'gpsgrid_station_repeated_epochs_total{station="A"} 2.0',
+        'gpsgrid_station_out_of_order_epochs_total{station="A"} 1.0',
         'gpsgrid_station_streaming{station="C"} 0.0',
     ):
         assert line in response.text

@@ -449,6 +449,13 @@ def test_lost_epochs_are_counted_by_the_stations_own_interval(seconds, missed: i
     assert _missed(*seconds) == (missed, pytest.approx(interval_s))
 
 
+def test_epochs_that_come_again_or_too_late_are_counted_apart():
+    health = StationHealth()
+    for second in (5, 6, 7, 7, 6, 6, 8):
+        health.heard(START_NS + second * NS_PER_S)
+    assert (health.epochs, health.missed, health.repeated, health.out_of_order) == (7, 0, 1, 2)
+
+
 # ---- the real engine
 
 

@@ -62,7 +62,11 @@ def from_rtklib(path):
 
 @pytest.fixture(scope="module")
 def satellites():
-    """Our satellite by number of RTKLIB."""
+    return satellites_by_number()
+
+
+def satellites_by_number():
+    """Return our satellite by number of RTKLIB."""
     names = {
         pyrtklib.satid2no(f"{letter}{number:02d}"): (letter, number) for letter in "GREJCI" for number in range(64)
     }

@@ -72,6 +72,10 @@ def payload_of(number, head, rows):
 
 @pytest.fixture(scope="module")
 def vectors(shared_data):
+    return generated(shared_data)
+
+
+def generated(shared_data):
     found = []
     with tarfile.open(shared_data / "rtcm3" / "message-vectors.tar.gz") as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
