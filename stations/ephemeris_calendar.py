@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from stations.constants import NS_PER_S
-from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 
 _HOUR_NS = 3600 * NS_PER_S
 _FIT_NS = 2 * _HOUR_NS  # half the curve fit interval of LNAV
@@ -27,7 +27,7 @@ class KnownEphemeris:
     """
 
     from_ns: int
-    ephemeris: GpsEphemeris
+    ephemeris: Ephemeris
 
     def in_use(self, time_ns: int) -> bool:
         """Return whether a receiver that joins at that moment is told: known, and recent or near its reference time."""
@@ -35,7 +35,7 @@ class KnownEphemeris:
         return self.from_ns <= time_ns and (near or time_ns - self.from_ns <= _USABLE_NS)
 
 
-def calendar_of(ephemerides: Iterable[GpsEphemeris], start_ns: int) -> list[KnownEphemeris]:
+def calendar_of(ephemerides: Iterable[Ephemeris], start_ns: int) -> list[KnownEphemeris]:
     """Return when each ephemeris became known, in that order.
 
     Args:
@@ -55,7 +55,7 @@ def calendar_of(ephemerides: Iterable[GpsEphemeris], start_ns: int) -> list[Know
     return sorted(known, key=_order)
 
 
-def _heard_ns(ephemeris: GpsEphemeris) -> int:
+def _heard_ns(ephemeris: Ephemeris) -> int:
     # Some programs write any number for the transmission time; then the start of the fit interval stands for it.
     if abs(ephemeris.transmitted_ns - ephemeris.toe_ns) <= _USABLE_NS:
         return ephemeris.transmitted_ns

@@ -13,6 +13,7 @@ from stations.ephemeris_calendar import KnownEphemeris, calendar_of
 from stations.epoch import StationEpoch
 from stations.gpstime import to_iso
 from stations.navigation import GpsEphemeris
+from stations.navigation_kinds import Ephemeris
 from stations.rinex_obs import RinexObservations
 from stations.wire.msm import STATION_NUMBERS
 from stations.wire.phase_aligner import PhaseAligner
@@ -149,7 +150,7 @@ class _Source:
             ephemerides=self._news(time_ns, calendar),
         )
 
-    def _news(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> list[GpsEphemeris]:
+    def _news(self, time_ns: int, calendar: Sequence[KnownEphemeris]) -> list[Ephemeris]:
         first = self._sent
         while self._sent < len(calendar) and calendar[self._sent].from_ns <= time_ns:
             self._sent += 1

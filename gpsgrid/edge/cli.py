@@ -89,6 +89,27 @@ def serve(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="RTCM 3 or RINEX file, compressed or not.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="What to write, by suffix: .rnx .obs .crx .nav .rtcm3, .gz may follow."),
+    ],
+    navigation: Annotated[
+        Path | None,
+        typer.Option(help="From RTCM 3: write its ephemerides there. To RTCM 3: interleave those of this file."),
+    ] = None,
+    date: Annotated[str, typer.Option(help="Day of an RTCM 3 recording that does not tell it: YYYY-MM-DD.")] = "",
+    msm: Annotated[Literal["4", "5", "7"], typer.Option(help="To RTCM 3: which multiple signal messages.")] = "7",
+    station: Annotated[int, typer.Option(min=0, max=4095, help="To RTCM 3: reference station number.")] = 0,
+    marker: Annotated[str, typer.Option(help="From RTCM 3: marker name. Default: the station number.")] = "",
+) -> None:
+    """Convert RTCM 3 to RINEX 3.04 and back, and RINEX 2, 3 and 4 to RINEX 3.04."""
+    options = _of("convert_rtcm", "ConvertOptions")(navigation, date, int(msm), station, marker)
+    _of("convert_command", "convert")(source, target, options, Console())
+
+
+@app.command()
 def warmup() -> None:
     """Compile the fast kernels and keep them on disk, so that the first start is as quick as any."""
     started_s = time.monotonic()
