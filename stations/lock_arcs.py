@@ -60,9 +60,14 @@ class LockArcs:
         slips: Slips so far; the first sight of a satellite is none.
     """
 
-    def __init__(self) -> None:
-        """Start without arcs."""
+    def __init__(self, *, exact: bool = False) -> None:
+        """Start without arcs.
+
+        Args:
+            exact: Lock times are the ages of arcs, as from RINEX, and not indicators of a wire.
+        """
         self.slips = 0
+        self._default = LockTable.EXACT if exact else LockTable.DF402
         self._tables: dict[int, LockTable] = {}
         self._last: dict[int, tuple[int, int, int]] = {}  # time ns, lock time ms sent, age of the arc ms
 
@@ -94,7 +99,7 @@ class LockArcs:
                 continue
             if before is not None:
                 since_ms = (epoch.time_ns - before[0]) // NS_PER_MS
-                table = self._tables.get(satellite // 100, LockTable.DF402)
+                table = self._tables.get(satellite // 100, self._default)
                 if table.end_ms(lock_ms) <= before[1] + since_ms:
                     slipped[row] = True
                     age = min(lock_ms, since_ms - 1)

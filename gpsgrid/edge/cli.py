@@ -110,6 +110,24 @@ def convert(
 
 
 @app.command()
+def doctor(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|URL...", help="Files of any kind; ntrip://, tcp://, serial:, mqtt://host/topic."),
+    ],
+    seconds: Annotated[float, typer.Option(min=1.0, max=86_400.0, help="How long to listen to a URL.")] = 20.0,
+    date: Annotated[str, typer.Option(help="Day of an RTCM 3 recording that does not tell it: YYYY-MM-DD.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Say in plain words what is in a file or stream, and what is missing for network RTK.
+
+    Exit status: 0 in order, 1 unusable for network RTK, 2 cannot be read.
+    """
+    status = _of("doctor_command", "doctor")(sources, seconds, date, as_text=not as_json, console=Console())
+    raise typer.Exit(status)
+
+
+@app.command()
 def warmup() -> None:
     """Compile the fast kernels and keep them on disk, so that the first start is as quick as any."""
     started_s = time.monotonic()

@@ -53,6 +53,8 @@ def from_rtcm(
     near_ns, date = start_of(source, options.date)
     task = progress.add_task("reading", total=(1 if target is None else 2) * max(source.stat().st_size, 1))
     seen = _seen(source, near_ns, progress, task)
+    if options.date:
+        _check_day(source, options.date, seen)
     if date is not None and not date.certain:
         seen.tally.note(f"the week comes from message {date.source}, modulo 1024 weeks; --date settles it")
     if target is not None:
@@ -120,6 +122,20 @@ def _seen(source: Path, near_ns: int, progress: Progress, task: TaskID) -> RtcmT
         seen = RtcmToRinex(source.name, near_ns, seen.reader.feed.channels)
         _run_through(seen, chunks_of(source))
     return seen
+
+
+def _check_day(source: Path, date: str, seen: RtcmToRinex) -> None:
+    """Refuse a date that the day of the week in the stream contradicts."""
+    contents = seen.tally.contents
+    day_ns = gpstime.from_iso(date)
+    if not contents.epochs or (contents.last_ns >= day_ns and contents.first_ns < day_ns + gpstime.NS_PER_DAY):
+        return
+    near = gpstime.to_iso(contents.first_ns)[:10]
+    message = (
+        f"{source}: --date {date} has another day of the week than its observations, "
+        f"which would be of {near}, or whole weeks before or after that; give their day"
+    )
+    raise GpsgridError(Reason.BAD_CONFIG, message, date=date, nearest=near)
 
 
 def _run_through(conversion: RtcmToRinex, chunks: Iterator[bytes]) -> None:
