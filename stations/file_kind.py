@@ -74,7 +74,7 @@ def _kind_of_text(data: bytes) -> FileKind | None:
     first = head.split("\n", 1)[0].rstrip("\r")
     label = first[60:80].strip()
     if label == "RINEX VERSION / TYPE" or "CRINEX VERS" in label:
-        return _RINEX_TYPES.get(first[20:21].upper(), _navigation(first))
+        return FileKind.RINEX_OBSERVATION if "CRINEX" in label else _rinex(first[20:21].upper())
     if label.startswith("ANTEX VERSION"):
         return FileKind.ANTEX
     for start, kind in _STARTS.items():
@@ -87,5 +87,6 @@ def _kind_of_text(data: bytes) -> FileKind | None:
     return None
 
 
-def _navigation(first: str) -> FileKind:
-    return FileKind.RINEX_NAVIGATION if first[20:21].upper() in {"N", "G", "H", "E", "L"} else FileKind.RINEX_OTHER
+def _rinex(letter: str) -> FileKind:
+    kinds = _RINEX_TYPES | dict.fromkeys("NGHEL", FileKind.RINEX_NAVIGATION)
+    return kinds.get(letter, FileKind.RINEX_OTHER)

@@ -33,7 +33,7 @@ from stations.lock_arcs import LockArcs
 from stations.navigation_kinds import Ephemeris, UploadKey, upload_key
 from stations.rinex_obs_writer import StationDescription, writable
 from stations.rtcm_reader import RtcmReader
-from stations.signals import SIGNALS, satellite_name
+from stations.signals import SIGNALS, Constellation, satellite_name
 from stations.wire.service_messages import GlonassBiases
 from stations.wire.station_messages import AntennaDescriptor, ReferencePosition
 
@@ -46,6 +46,8 @@ class RtcmToRinex:
     Attributes:
         tally: What has come so far.
         reader: The decoder.
+        first_dated_ns, last_dated_ns: First and last epoch that told the time of week, as GLONASS alone does not;
+            ``None`` without any.
     """
 
     def __init__(self, name: str, near_ns: int, channels: GlonassChannels | None = None) -> None:
@@ -55,6 +57,8 @@ class RtcmToRinex:
         """
         self.tally = Tally()
         self.reader = RtcmReader(name, near_ns, channels)
+        self.first_dated_ns: int | None = None
+        self.last_dated_ns: int | None = None
         self._series = EpochSeries()
         self._arcs = LockArcs()
         self._ephemerides: dict[tuple[int, UploadKey], Ephemeris] = {}
@@ -139,6 +143,9 @@ class RtcmToRinex:
         for event in events:
             match event:
                 case EpochReceived(epoch):
+                    if np.any(epoch.satellite // 100 != Constellation.GLONASS):
+                        self.first_dated_ns = self.first_dated_ns or epoch.time_ns
+                        self.last_dated_ns = epoch.time_ns
                     for complete in self._series.push(self._arcs.settle(epoch)):
                         yield from self._usable(complete)
                 case EphemerisReceived(ephemeris) | NavigationReceived(ephemeris):

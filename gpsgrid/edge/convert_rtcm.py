@@ -126,11 +126,11 @@ def _seen(source: Path, near_ns: int, progress: Progress, task: TaskID) -> RtcmT
 
 def _check_day(source: Path, date: str, seen: RtcmToRinex) -> None:
     """Refuse a date that the day of the week in the stream contradicts."""
-    contents = seen.tally.contents
+    first_ns, last_ns = seen.first_dated_ns, seen.last_dated_ns
     day_ns = gpstime.from_iso(date)
-    if not contents.epochs or (contents.last_ns >= day_ns and contents.first_ns < day_ns + gpstime.NS_PER_DAY):
+    if first_ns is None or last_ns is None or (last_ns >= day_ns and first_ns < day_ns + gpstime.NS_PER_DAY):
         return
-    near = gpstime.to_iso(contents.first_ns)[:10]
+    near = gpstime.to_iso(first_ns)[:10]
     message = (
         f"{source}: --date {date} has another day of the week than its observations, "
         f"which would be of {near}, or whole weeks before or after that; give their day"
