@@ -165,7 +165,9 @@ def _observed(report: SurveyReport) -> Iterator[Finding]:
             "With so few, integers are found slowly and checked badly.",
             "Switch on more systems, and look for obstructions around the antenna.",
         )
-    single = [_NAMES[one.system] for one in report.systems if not one.mean_dual and one.system != "S"]
+    # Without channels there is no phase of GLONASS at all, which another rule says.
+    aside = {"S", "R"} if report.stream is not None and report.stream.unknown_channels else {"S"}
+    single = [_NAMES[one.system] for one in report.systems if not one.mean_dual and one.system not in aside]
     if single and dual >= _LEAST_DUAL:
         yield Finding(
             _WARNING,

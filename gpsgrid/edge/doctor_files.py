@@ -9,6 +9,7 @@ from gpsgrid.position_check import check_position, finding_of
 from stations.edge.byte_source import chunks_of
 from stations.edge.files import read_data
 from stations.edge.host_time import gps_now_ns
+from stations.epoch_payloads import EpochGatherer
 from stations.errors import GpsgridError
 from stations.file_kind import FileKind, kind_of
 from stations.navigation_kinds import Ephemeris
@@ -109,7 +110,17 @@ def _near(path: Path, date: str) -> tuple[int, StreamDate | None]:
     except GpsgridError:
         if date:
             raise
-        return gps_now_ns(), None  # the day of the week and the time are right; a finding says it
+        return _day_near_now(path), None  # the day of the week and the time are right; a finding says it
+
+
+def _day_near_now(path: Path) -> int:
+    """Return the time nearest to now that the first time of week in a stream fits; GLONASS alone has no day."""
+    now_ns, gatherer = gps_now_ns(), EpochGatherer()
+    for data in chunks_of(path):
+        gatherer.push(data, now_ns)
+        if gatherer.first_dated_ns is not None:
+            return gatherer.first_dated_ns
+    return now_ns
 
 
 def _navigation(path: Path) -> Diagnosis:
