@@ -119,7 +119,8 @@ def _epoch_rows(epochs: EpochsSeen, *, dated: bool) -> list[tuple[str, str]]:
     interval = "" if epochs.interval_s is None else f", one every {epochs.interval_s:g} s"
     gaps = "no gaps"
     if epochs.gaps:
-        gaps = f"{epochs.missing} missing in {epochs.gaps} gaps, the longest {epochs.longest_gap_s:g} s"
+        plural = "s" if epochs.gaps > 1 else ""
+        gaps = f"{epochs.missing} missing in {epochs.gaps} gap{plural}, the longest {epochs.longest_gap_s:g} s"
     return [
         ("time", f"{_moment(epochs.first_ns, dated)} to {_moment(epochs.last_ns, dated)} (GPS time)"),
         ("epochs", f"{epochs.count}{interval}, {gaps}"),
