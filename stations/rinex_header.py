@@ -40,6 +40,7 @@ _READERS = {
     "SYS / SCALE FACTOR": "_read_scale",
     "SYS / PHASE SHIFT": "_read_shift",
     "GLONASS SLOT / FRQ #": "_read_channels",
+    "GLONASS COD/PHS/BIS": "_read_biases",
 }
 
 
@@ -86,6 +87,7 @@ class ObservationHeader:
         scale: Divisors by system letter and observation type (RINEX 3).
         glonass_channels: Frequency channel by satellite integer.
         phase_shifts: Phase shifts that were applied.
+        glonass_bias_m: How far GLONASS codes are from the phases, by RINEX signal; empty where the file does not say.
     """
 
     version: float = 0.0
@@ -107,6 +109,7 @@ class ObservationHeader:
     scale: dict[tuple[str, str], float] = field(default_factory=dict)
     glonass_channels: dict[int, int] = field(default_factory=dict)
     phase_shifts: tuple[PhaseShift, ...] = ()
+    glonass_bias_m: dict[str, float] = field(default_factory=dict)
     _declared: dict[str, int] = field(default_factory=dict)
     _system_of_types: str = ""
     _shift: tuple[str, str, float] | None = None
@@ -230,6 +233,14 @@ class ObservationHeader:
                 raise ValueError(message)
             channels[satellite_number(name.replace(" ", "0"))] = channel
         self.glonass_channels = channels
+
+    def _read_biases(self, line: str) -> None:
+        found = {}
+        for column in range(1, 1 + 13 * 4, 13):
+            name, value = line[column : column + 3].strip(), decimal(line[column + 4 : column + 12])
+            if name and not math.isnan(value):
+                found[name[1:]] = value
+        self.glonass_bias_m = found
 
     def check_types(self) -> None:
         """Raise ``ValueError`` unless as many types are listed as were announced."""

@@ -50,6 +50,7 @@ class RinexObservations:
         marker_number: Marker (DOMES) number.
         receiver_serial: Serial number of the receiver.
         receiver_version: Its firmware.
+        glonass_bias_m: How far GLONASS codes are from the phases, by RINEX signal.
     """
 
     version: float
@@ -71,6 +72,7 @@ class RinexObservations:
     marker_number: str = ""
     receiver_serial: str = ""
     receiver_version: str = ""
+    glonass_bias_m: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def splice_observations(
         marker_number=header.marker_number,
         receiver_serial=header.receiver_serial,
         receiver_version=header.receiver_version,
+        glonass_bias_m=header.glonass_bias_m,
     )
 
 

@@ -98,6 +98,45 @@ def serve(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="RTCM 3 or RINEX file, compressed or not.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="What to write, by suffix: .rnx .obs .crx .nav .rtcm3, .gz may follow."),
+    ],
+    navigation: Annotated[
+        Path | None,
+        typer.Option(help="From RTCM 3: write its ephemerides there. To RTCM 3: interleave those of this file."),
+    ] = None,
+    date: Annotated[str, typer.Option(help="Day of an RTCM 3 recording that does not tell it: YYYY-MM-DD.")] = "",
+    msm: Annotated[Literal["4", "5", "7"], typer.Option(help="To RTCM 3: which multiple signal messages.")] = "7",
+    station: Annotated[int, typer.Option(min=0, max=4095, help="To RTCM 3: reference station number.")] = 0,
+    marker: Annotated[str, typer.Option(help="From RTCM 3: marker name. Default: the station number.")] = "",
+) -> None:
+    """Convert RTCM 3 to RINEX 3.04 and back, and RINEX 2, 3 and 4 to RINEX 3.04."""
+    options = _of("convert_rtcm", "ConvertOptions")(navigation, date, int(msm), station, marker)
+    _of("convert_command", "convert")(source, target, options, Console())
+
+
+@app.command()
+def doctor(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|URL...", help="Files of any kind; ntrip://, tcp://, serial:, mqtt://host/topic."),
+    ],
+    seconds: Annotated[float, typer.Option(min=1.0, max=86_400.0, help="How long to listen to a URL.")] = 20.0,
+    date: Annotated[str, typer.Option(help="Day of an RTCM 3 recording that does not tell it: YYYY-MM-DD.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Say in plain words what is in a file or stream, and what is missing for network RTK.
+
+    Exit status: 0 in order, 1 unusable for network RTK, 2 cannot be read.
+    """
+    status = _of("doctor_command", "doctor")(sources, seconds, date, as_text=not as_json, console=Console())
+    raise typer.Exit(status)
+
+
+@app.command()
 def warmup() -> None:
     """Compile the fast kernels and keep them on disk, so that the first start is as quick as any."""
     started_s = time.monotonic()

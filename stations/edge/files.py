@@ -85,10 +85,8 @@ def write_text(path: str | Path, text: str) -> None:
     """
     path = Path(path)
     data = text.encode("latin-1", "replace")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] == ".gz"
-    inner = suffixes[-2:-1] if packed else suffixes[-1:]
-    if inner and (inner[0] == ".crx" or _HATANAKA_SUFFIX.fullmatch(inner[0])):
+    packed = path.suffix.lower() == ".gz"
+    if is_hatanaka(path):
         try:
             data = bytes(hatanaka.rnx2crx(data))
         except Exception as error:  # the RNXCMP programs have one exception family, and their own exit codes
@@ -103,6 +101,13 @@ def write_text(path: str | Path, text: str) -> None:
     except OSError as error:
         message = f"file {path} cannot be written: {error.strerror}"
         raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
+
+
+def is_hatanaka(path: str | Path) -> bool:
+    """Return whether the name of a file says that it is Hatanaka-compressed: ``.crx`` or ``.21d``, ``.gz`` aside."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    inner = suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:]
+    return bool(inner) and (inner[0] == ".crx" or _HATANAKA_SUFFIX.fullmatch(inner[0]) is not None)
 
 
 def expand_paths(patterns: Iterable[str], folder: str | Path = ".", referred_by: str = "") -> list[Path]:

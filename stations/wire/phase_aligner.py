@@ -25,8 +25,14 @@ _LONG_AGO_NS = np.iinfo(np.int64).min // 2
 class PhaseAligner:
     """Integer-cycle offsets of one station by satellite and signal; the only state is what has been aligned so far."""
 
-    def __init__(self) -> None:
-        """Start without any offset."""
+    def __init__(self, near_m: float = NEAR_M) -> None:
+        """Start without any offset.
+
+        Args:
+            near_m: Within which an arc may begin and be left alone. Phases that have been through RTCM are within 1 km
+                of their codes, and to come out of it unchanged they need more room than those of a raw receiver.
+        """
+        self._near_m = near_m
         self._key: IntArray = np.empty(0, dtype=np.int64)
         self._offset_cyc: FloatArray = np.empty(0)
         self._since_ns: IntArray = np.empty(0, dtype=np.int64)
@@ -41,7 +47,7 @@ class PhaseAligner:
         """Return the epoch with phases near their codes.
 
         A new arc is one that is seen for the first time, whose lock time is 0, or smaller than before. Its
-        offset is chosen anew if the phase is farther than 100 m from the code, within an arc only beyond
+        offset is chosen anew if the phase is farther than ``near_m`` from the code, within an arc only beyond
         1000 m. A row without code uses another code of its satellite; without any, or without a frequency (GLONASS
         of unknown channel), the offset stays.
 
@@ -61,7 +67,7 @@ class PhaseAligner:
         # Zero where there is nothing to compare: such a row changes nothing.
         away_m = np.where(comparable, codes_m - (epoch.phase_cyc + offset_cyc) * wavelength_m, 0.0)
         fresh = (epoch.lock_ms == 0) | (epoch.lock_ms < self._lock_ms[place])
-        change = np.abs(away_m) > np.where(fresh, NEAR_M, FAR_M)
+        change = np.abs(away_m) > np.where(fresh, self._near_m, FAR_M)
         offset_cyc = np.where(change, offset_cyc + np.round(away_m / wavelength_m), offset_cyc)
         since_ns = np.where(change, epoch.time_ns, self._since_ns[place])
         counted_ms = np.maximum((epoch.time_ns - since_ns) // NS_PER_MS, 0)

@@ -1,0 +1,154 @@
+"""``gpsgrid convert``: RTCM 3 to RINEX and back, and RINEX of any version to RINEX 3.04; kinds of files from content
+and suffix. What is decided stands in ``stations``; here files are opened and people are told what happened.
+"""  # noqa: D205 - one sentence
+
+import datetime as dt
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gpsgrid.edge.convert_rtcm import ConvertOptions, created_now, from_rtcm
+from gpsgrid.edge.convert_words import words_of
+from stations.conversion_report import ConversionReport, Tally
+from stations.edge.byte_source import chunks_of, writing
+from stations.edge.files import load_observations, read_data, read_text
+from stations.errors import GpsgridError, Reason
+from stations.file_kind import FileKind, kind_of
+from stations.navigation_kinds import Ephemeris
+from stations.rinex_nav import merge_ephemerides, read_navigation_file
+from stations.rinex_nav_writer import write_navigation
+from stations.rinex_obs_writer import ObservationWriter
+from stations.rinex_to_rinex import description_of, usable_epochs, writable_ephemerides
+from stations.rinex_to_rtcm import RinexToRtcm, encode_navigation
+
+_OBSERVATION = re.compile(r"\.(rnx|obs|crx|\d\d[od])", re.IGNORECASE)
+_NAVIGATION = re.compile(r"\.(nav|\d\d[nglphq])", re.IGNORECASE)
+_LONG_NAVIGATION = re.compile(r"_[GRECJISM]N\.rnx", re.IGNORECASE)  # RINEX 3 names: ..._MN.rnx
+_RTCM = (".rtcm3", ".rtcm")
+_FORMS = (
+    "expected .rnx, .obs or .21o (observations), .crx or .21d (Hatanaka), .nav, .21n or ..._MN.rnx (navigation), "
+    "or .rtcm3; .gz may follow"
+)
+
+
+def convert(source: Path, target: Path, options: ConvertOptions, console: Console) -> ConversionReport:
+    """Convert one file and tell what happened.
+
+    Raises:
+        GpsgridError: A file cannot be read or written, is of a kind that cannot be converted, or nobody knows its date.
+    """
+    kind, wanted = _kind_of_file(source), _wanted(target)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        report = _converted(source, target, (kind, wanted), options, progress)
+    for line in words_of(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return report
+
+
+def _converted(
+    source: Path, target: Path, kinds: tuple[FileKind, FileKind], options: ConvertOptions, progress: Progress
+) -> ConversionReport:
+    match kinds:
+        case (FileKind.RTCM3, FileKind.RINEX_OBSERVATION):
+            return from_rtcm(source, target, options.navigation, options, progress)
+        case (FileKind.RTCM3, FileKind.RINEX_NAVIGATION):
+            return from_rtcm(source, None, target, options, progress)
+        case (FileKind.RINEX_OBSERVATION, FileKind.RTCM3):
+            return _to_rtcm(source, target, options, progress)
+        case (FileKind.RINEX_OBSERVATION, FileKind.RINEX_OBSERVATION):
+            return _observations(source, target, progress)
+        case (FileKind.RINEX_NAVIGATION, FileKind.RTCM3):
+            return _navigation_to_rtcm(source, target)
+        case (FileKind.RINEX_NAVIGATION, FileKind.RINEX_NAVIGATION | FileKind.RINEX_OBSERVATION) if _plain(target):
+            return _navigation(source, target)
+    message = f"{source} is {kinds[0].value}, which cannot become {target.name} ({kinds[1].value}); {_FORMS}"
+    raise GpsgridError(Reason.BROKEN_FILE, message, file=str(source))
+
+
+def _kind_of_file(path: Path) -> FileKind:
+    head = next(chunks_of(path), b"")
+    kind = kind_of(head)
+    if kind is FileKind.UNKNOWN:
+        kind = kind_of(read_data(path))  # compressed in a way that only the whole file tells, or frames that come late
+    if kind in {FileKind.RTCM3, FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION}:
+        return kind
+    message = f"{path} is neither RTCM 3 nor a RINEX observation or navigation file (it looks like: {kind.value})"
+    raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path))
+
+
+def _wanted(path: Path) -> FileKind:
+    name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
+    suffix = Path(name).suffix
+    if suffix.lower() in _RTCM:
+        return FileKind.RTCM3
+    if _NAVIGATION.fullmatch(suffix) or _LONG_NAVIGATION.search(name):
+        return FileKind.RINEX_NAVIGATION
+    if _OBSERVATION.fullmatch(suffix):
+        return FileKind.RINEX_OBSERVATION
+    message = f"{path}: the suffix does not say what to write; {_FORMS}"
+    raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
+
+
+def _plain(path: Path) -> bool:
+    """Return whether a name may hold a navigation file: ``.rnx`` says nothing about what is inside."""
+    return _wanted(path) is FileKind.RINEX_NAVIGATION or ".rnx" in path.name.lower()
+
+
+def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Progress) -> ConversionReport:
+    observations = load_observations([source])
+    ephemerides: list[Ephemeris] = []
+    if options.navigation is not None:
+        ephemerides = _load_navigation(options.navigation)
+    conversion = RinexToRtcm(observations, ephemerides, station_number=options.station_number, level=options.level)
+    task = progress.add_task("writing", total=max(len(observations.epochs), 1))
+    with writing(target) as sink:
+        for frames in conversion.frames():
+            sink.write(frames)
+            progress.advance(task)
+    return conversion.report()
+
+
+def _observations(source: Path, target: Path, progress: Progress) -> ConversionReport:
+    observations, tally = load_observations([source]), Tally()
+    epochs = usable_epochs(observations, tally)
+    if not epochs:
+        message = f"{source} has no observations"
+        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
+    writer = ObservationWriter(
+        description_of(observations),
+        tally.contents,
+        phase_shifts=observations.phase_shifts,
+        created=created_now(),
+    )
+    task = progress.add_task("writing", total=len(epochs))
+    with writing(target) as sink:
+        sink.write(writer.header.encode("latin-1", "replace"))
+        for epoch, offset_s in zip(epochs, observations.clock_offset_s.tolist(), strict=True):
+            sink.write(writer.epoch(epoch, offset_s).encode("ascii"))
+            progress.advance(task)
+    return tally.report()
+
+
+def _navigation(source: Path, target: Path) -> ConversionReport:
+    found, tally = read_navigation_file(read_text(source), str(source)), Tally()
+    tally.left_out.update({f"records {kind}": count for kind, count in found.skipped.items()})
+    usable = writable_ephemerides(found.ephemerides, tally)
+    tally.navigation(usable)
+    with writing(target) as sink:
+        sink.write(write_navigation(usable, dt.datetime.now(dt.UTC)).encode("ascii"))
+    return tally.report()
+
+
+def _navigation_to_rtcm(source: Path, target: Path) -> ConversionReport:
+    tally = Tally()
+    with writing(target) as sink:
+        for frame in encode_navigation(_load_navigation(source), tally):
+            sink.write(frame)
+    return tally.report()
+
+
+def _load_navigation(path: Path) -> list[Ephemeris]:
+    return merge_ephemerides([read_navigation_file(read_text(path), str(path)).ephemerides])

@@ -1,0 +1,95 @@
+"""Large files in pieces: bytes read without ever holding the file, and texts written the same way."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from stations.edge.files import is_hatanaka, read_data, write_text
+from stations.errors import GpsgridError, Reason
+
+CHUNK = 1 << 16
+_GZIP = b"\x1f\x8b"
+_PACKED = (b"\x1f\x9d", b"BZh", b"PK\x03\x04")
+
+
+class Sink(Protocol):
+    """Where a file is written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take the next bytes."""
+        ...
+
+
+def chunks_of(path: str | Path) -> Iterator[bytes]:
+    """Yield the bytes of a file in pieces of 64 KiB; gzip is undone on the way, other compressions in memory.
+
+    Raises:
+        GpsgridError: ``MISSING_FILE``, or ``BROKEN_FILE`` when the compression is damaged.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if head.startswith(_PACKED):
+                yield from _pieces(read_data(path))
+                return
+            if head.startswith(_GZIP):
+                with gzip.GzipFile(fileobj=file) as unzipped:
+                    while data := unzipped.read(CHUNK):
+                        yield data
+                return
+            while data := file.read(CHUNK):
+                yield data
+    except FileNotFoundError:
+        message = f"file {path} does not exist; correct the path or put the file there"
+        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
+        raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
+    except OSError as error:
+        message = f"file {path} cannot be read: {error.strerror or error}"
+        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), CHUNK):
+        yield data[start : start + CHUNK]
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[Sink]:
+    """Give something to write a file to, compressed as its suffix says; the file is there completely or not at all.
+
+    Hatanaka compression needs the whole text and is done at the end; everything else is written as it comes.
+
+    Raises:
+        GpsgridError: ``MISSING_FILE``, the folder does not exist or must not be written to; and as
+            :func:`stations.edge.files.write_text`.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    hatanaka = is_hatanaka(path)
+    packed = path.suffix.lower() == ".gz" and not hatanaka
+    try:
+        with part.open("wb") as file:
+            if packed:
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped:
+                    yield zipped
+            else:
+                yield file
+        if hatanaka:
+            write_text(path, part.read_bytes().decode("latin-1"))
+            part.unlink(missing_ok=True)
+        else:
+            part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        message = f"file {path} cannot be written: {error.strerror}"
+        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
