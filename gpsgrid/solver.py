@@ -17,7 +17,7 @@ from models.field.robust import RobustField, RobustPolicy, filter_reweight_retra
 from models.field.solve import FieldObservations
 from models.network import NetworkInfo
 from models.network_resume import with_stations
-from models.observables import SLOTS, observables
+from models.observables import observables
 from models.reduction import Reduced, reduce_epoch
 from stations.align import NetworkEpoch
 from stations.antex import AntennaCalibration
@@ -40,7 +40,7 @@ _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
 
 _FEWEST_FOR_CLOCK = 4
 
-RECEIVERS = 100  # integers per station: system times slot of the second carrier
+RECEIVERS = 1_000_000  # integers per station: pairs of signals
 SATELLITE_SLOTS = 800  # satellite integers are below 100 * number of constellations
 
 DEFAULT_HYPERPARAMETERS = Hyperparameters(vtec_sd_m=0.25, residual_sd_m=0.05, station_offset_sd_m=10.0)
@@ -193,7 +193,7 @@ def field_observations(
     """Return the delays of the network as observations of the field, same rows.
 
     What is one station to an operator is several receivers to the field, ``RECEIVERS`` integers apart: the offsets that
-    biases and the datum of the ambiguities leave are different for every system and pair of carriers.
+    biases and the datum of the ambiguities leave are different for every pair of signals.
     """
     rows = [
         int(np.searchsorted(reduced[state.stations[station]].satellite, satellite))
@@ -208,8 +208,10 @@ def field_observations(
     points = FieldPoints(
         delays.satellite, gather("pierce_m", (3,)), state.station_m[delays.station], gather("slant_factor", ())
     )
-    second = np.array([owner.raw.pair[1, row] for owner, row in zip(owners, rows, strict=True)], dtype=np.int64)
-    receiver = delays.station * RECEIVERS + delays.satellite // 100 * SLOTS + second
+    signal = np.array(
+        [owner.raw.signal[owner.raw.pair[:, row], row] for owner, row in zip(owners, rows, strict=True)], dtype=np.int64
+    )
+    receiver = delays.station * RECEIVERS + signal.reshape(-1, 2) @ np.array([1000, 1])
     return FieldObservations(points, receiver, delays.ionosphere_m, delays.variance_m2, delays.clean)
 
 

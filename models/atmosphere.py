@@ -50,7 +50,7 @@ class StationDelays:
 
 
 def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
-    """Return the delays that a network epoch supports."""
+    """Return the delays that a network epoch supports, of each satellite on one pair of carriers."""
     observed = info.observed
     arc = observed.arc
     index = state.ionosphere_index(arc)
@@ -76,17 +76,33 @@ def station_delays(state: NetworkState, info: NetworkInfo) -> StationDelays:
     clean = (flags & _DIRTY) == 0
     count = len(state.stations)
     spread = np.hstack([np.ones((count, 1)), np.eye(count)])
+    keep = _comparable(state.arc_satellite[arc], observed.wavelength_m)
     return StationDelays(
-        state.arc_station[arc],
-        state.arc_satellite[arc],
-        ionosphere_m,
-        variance,
-        fixed,
-        flags,
-        clean,
+        state.arc_station[arc][keep],
+        state.arc_satellite[arc][keep],
+        ionosphere_m[keep],
+        variance[keep],
+        fixed[keep],
+        flags[keep],
+        clean[keep],
         spread @ state.mean[: 1 + count],
         spread @ state.covariance[: 1 + count, : 1 + count] @ spread.T,
     )
+
+
+def _comparable(satellite: IntArray, wavelength_m: FloatArray) -> BoolArray:
+    """Return which rows are on the carriers that most stations track of the satellite, shape ``(n,)``.
+
+    The others have biases of the satellite and a datum of the ambiguities of their own, decimetres and more away,
+    while the field knows one offset per satellite.
+    """
+    keep = np.ones(len(satellite), dtype=np.bool_)
+    _, carriers = np.unique(wavelength_m, axis=1, return_inverse=True)
+    carriers = carriers.ravel()
+    for one in np.unique(satellite):
+        mine = satellite == one
+        keep[mine] = carriers[mine] == np.argmax(np.bincount(carriers[mine]))
+    return keep
 
 
 def _float_shares(satellite: IntArray, rows: IntArray, fixed: BoolArray, variance_m2: FloatArray) -> FloatArray:

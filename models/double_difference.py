@@ -12,6 +12,7 @@ from models.reduction import Reduced
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 _SAME_WAVELENGTH = 1e-9  # relative; the same carrier is the same float up to rounding
+_PER_METRE = 1_000_000  # wavelengths as whole micrometres: carriers as integers, ascending by system
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,17 @@ def double_differences(rover: Reduced, master: Reduced) -> DoubleDifferences:
     wavelength_m = one.wavelength_m[:slots]
     # A comparison with NaN is false: empty slots drop out here.
     same = np.abs(wavelength_m - two.wavelength_m[:slots]) < _SAME_WAVELENGTH * wavelength_m
-    system = rover.satellite // 100
+    whole = np.rint(np.nan_to_num(wavelength_m) * _PER_METRE).astype(np.int64)
+    carriers = rover.satellite // 100 * _PER_METRE + whole
     mixed = one.signal[:slots] != two.signal[:slots]
     differences_m = (rover.code_m[:slots] - master.code_m[:slots], rover.phase_m[:slots] - master.phase_m[:slots])
 
     parts: list[tuple[IntArray, int, bool]] = []  # rows with the pivot first, slot, code
     for is_code in (True, False):
         for slot in range(slots):
-            for name in np.unique(system):
-                rows = np.flatnonzero(same[slot] & (system == name))
+            # One slot of BeiDou holds two frequencies: ambiguities of different ones have no integer difference.
+            for carrier in np.unique(carriers[slot, same[slot]]):
+                rows = np.flatnonzero(same[slot] & (carriers[slot] == carrier))
                 if len(rows) > 1:
                     highest = int(np.argmax(rover.elevation_rad[rows]))
                     parts.append((np.insert(np.delete(rows, highest), 0, rows[highest]), slot, is_code))

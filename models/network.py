@@ -150,7 +150,8 @@ def _take_in(
     signal = pair(lambda reduced: reduced.raw.signal.astype(np.float64)).astype(np.int64)
     lock_ms = np.array([reduced.raw.lock_ms[row] for reduced, row in cells], dtype=np.int64)
     change = PhaseChange(
-        state.arc_station[arc],
+        # Every system has a receiver clock of its own, as in the update: a jump of all its phases is no slip.
+        state.arc_station[arc] * 10 + state.arc_satellite[arc] // 100,
         state.arc_satellite[arc],
         (time_ns - state.arc_seen_ns[arc]) // NS_PER_MS,
         state.arc_lock_ms[arc],
@@ -209,7 +210,7 @@ def _rows(change: PhaseChange, rows: IntArray) -> PhaseChange:
 def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> NetworkState:
     """Fix what can be fixed, and hold it."""
     mature = _mature(policy, state, observed)
-    closing, basis = cycle_basis(*_nodes(state), _priority(state, observed, mature), mature)
+    closing, basis = cycle_basis(*_nodes(state, observed), _priority(state, observed, mature), mature)
     return _fix_cycles(policy, state, basis, state.arc_satellite[closing])
 
 
@@ -218,7 +219,7 @@ def _all_cycles(policy: NetworkPolicy, state: NetworkState, observed: Observed) 
     seen = np.zeros(len(state.arc_station), dtype=np.bool_)
     seen[observed.arc] = True
     priority = _priority(state, observed, _mature(policy, state, observed))
-    closing, basis = cycle_basis(*_nodes(state), priority, seen)
+    closing, basis = cycle_basis(*_nodes(state, observed), priority, seen)
     return basis, closing
 
 
@@ -240,14 +241,18 @@ def _priority(state: NetworkState, observed: Observed, mature: BoolArray) -> Flo
     return priority
 
 
-def _nodes(state: NetworkState) -> tuple[IntArray, IntArray]:
+def _nodes(state: NetworkState, observed: Observed) -> tuple[IntArray, IntArray]:
     """Return receiver and transmitter of each arc as the graph of integers knows them, shape ``(arc,)``.
 
-    Every system has receiver biases of its own, so a station is one node per system; a satellite that stations track on
-    different carriers is one node per pair of carriers.
+    Receivers have a phase clock per signal, so a station is one node per pair of signals: a cycle across two of them
+    would never be fixed, and would keep others open. A satellite that stations track on different carriers is one
+    node per pair of carriers. Receivers of arcs that are not observed mean nothing.
     """
     _, carriers = np.unique(state.arc_wavelength_m, axis=1, return_inverse=True)
-    receiver = state.arc_station * 10 + state.arc_satellite // 100
+    receiver = np.full(len(state.arc_station), -1, dtype=np.int64)
+    receiver[observed.arc] = (
+        state.arc_station[observed.arc] * 1_000_000 + observed.signal[0] * 1000 + observed.signal[1]
+    )
     return receiver, state.arc_satellite * 1000 + carriers.ravel()
 
 

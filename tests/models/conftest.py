@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from models.observables import gps_l1_l2
+from models.observables import MISSING, Observables
 from models.reduction import Reduced
+from stations.signals import GPS_L1CA, GPS_L2W, Constellation, signal_of
 
 C_M_S = 299_792_458.0
 L1_HZ, L2_HZ = 1575.42e6, 1227.60e6
 WAVELENGTH_M = np.array([C_M_S / L1_HZ, C_M_S / L2_HZ])
-MU = np.array([1.0, (L1_HZ / L2_HZ) ** 2])
 EARTH_M, SHELL_M = 6_371_000.0, 6_771_000.0
 SECOND_NS = 1_000_000_000
 START_NS = 1_293_501_600 * SECOND_NS
@@ -39,7 +39,9 @@ def ring(count, radius_m, latitude=0.9, longitude=0.1):
 class World:
     """Stations, satellites and the truth about everything between them.
 
-    Everything per station and satellite has shape ``(station, satellite)``, per band a leading 2.
+    Everything per station and satellite has shape ``(station, satellite)``, per band a leading 2. Carriers, signals
+    and the slot of the second carrier may be changed per station and satellite in ``wavelength``, ``signal`` and
+    ``second_slot``; a third slot needs ``slots=3``.
     """
 
     rng: np.random.Generator
@@ -52,6 +54,9 @@ class World:
     clock_sd_m: float = 300.0
     epoch_s: float = 30.0
     lowest_rad: float = np.radians(15.0)
+    wavelength_m: np.ndarray = field(default_factory=WAVELENGTH_M.copy)
+    signals: tuple = (GPS_L1CA, GPS_L2W)
+    slots: int = 2
     names: tuple = ()
     moved_m: dict = field(default_factory=dict)
 
@@ -77,7 +82,17 @@ class World:
         self.extra_phase_m = np.zeros((2, stations, satellites))
         self.extra_code_m = np.zeros((2, stations, satellites))
         self.visible = np.ones((stations, satellites), dtype=bool)
+        self.wavelength = np.broadcast_to(self.wavelength_m[:, None, None], self.integers.shape).copy()
+        self.signal = np.broadcast_to(np.array(self.signals)[:, None, None], self.integers.shape).copy()
+        self.second_slot = np.ones((stations, satellites), dtype=int)
         self.index = -1
+
+    def track(self, code, where=...):
+        """Let stations and satellites track another second signal from now on, aligned in phase."""
+        signal = signal_of(Constellation(int(self.satellites[0]) // 100), code)
+        self.signal[1][where] = signal.number
+        self.wavelength[1][where] = signal.wavelength_m
+        self.second_slot[where] = 2 if code[0] == "5" and signal.constellation is Constellation.GPS else 1
 
     def slip(self, station, satellite, cycles, *, reported=False):
         """Add whole cycles from the next epoch on."""
@@ -123,21 +138,31 @@ class World:
         code, phase = np.zeros((2, stations, satellites)), np.zeros((2, stations, satellites))
         for band in range(2):
             noise = rng.normal(size=(2, stations, satellites)) * spread
-            code[band] = common + MU[band] * delay + self.bias_m[band] + self.code_sd_m * noise[0]
-            phase[band] = common - MU[band] * delay + self.bias_m[2 + band] + self.phase_sd_m * noise[1]
-            phase[band] += WAVELENGTH_M[band] * self.integers[band]
+            mu = (self.wavelength[band] * (L1_HZ / C_M_S)) ** 2
+            code[band] = common + mu * delay + self.bias_m[band] + self.code_sd_m * noise[0]
+            phase[band] = common - mu * delay + self.bias_m[2 + band] + self.phase_sd_m * noise[1]
+            phase[band] += self.wavelength[band] * self.integers[band]
         code, phase = code + self.extra_code_m, phase + self.extra_phase_m
         epochs = {}
         for k, name in enumerate(self.names):
             rows = np.flatnonzero(self.visible[k] & (elevation[k] > self.lowest_rad))
             shift = -unit[k] @ self.moved_m.get(name, np.zeros(3))
             count = len(rows)
-            raw = gps_l1_l2(
+            place = np.stack([np.zeros(count, dtype=int), self.second_slot[k, rows]])
+
+            def table(values, empty=np.nan, place=place):
+                full = np.full((self.slots, values.shape[1]), empty)
+                np.put_along_axis(full, place, values, axis=0)
+                return full
+
+            raw = Observables(
                 time_ns,
                 self.satellites[rows],
-                np.zeros((2, count)),
-                np.zeros((2, count)),
-                np.full((2, count), 45.0),
+                table(self.signal[:, k, rows], MISSING),
+                table(self.wavelength[:, k, rows]),
+                table(np.zeros((2, count))),
+                table(np.zeros((2, count))),
+                table(np.full((2, count), 45.0)),
                 self.lock_ms[k, rows].copy(),
                 self.half_cycle[k, rows].copy(),
             )
@@ -152,8 +177,8 @@ class World:
                 wet[k, rows],
                 slant[k, rows],
                 pierce,
-                (code[:, k] + shift)[:, rows],
-                (phase[:, k] + shift)[:, rows],
+                table((code[:, k] + shift)[:, rows]),
+                table((phase[:, k] + shift)[:, rows]),
             )
         self.lock_ms += int(self.epoch_s * 1000)
         return time_ns, epochs
@@ -162,6 +187,87 @@ class World:
         """Return the true ambiguities of the arcs of a filter state, shape ``(2, arc)``."""
         column = np.searchsorted(self.satellites, state.arc_satellite)
         return self.integers[:, state.arc_station, column]
+
+
+@dataclass
+class Worlds:
+    """Several worlds of one system each, over the same stations; every system has receiver clocks of its own."""
+
+    parts: list
+
+    def __post_init__(self):
+        """Take stations and zenith delays from the first."""
+        self.names, self.station_m = self.parts[0].names, self.parts[0].station_m
+        for part in self.parts[1:]:
+            part.zwd_m = self.parts[0].zwd_m
+
+    def epoch(self):
+        """Advance all by one epoch; return time and reduced observations of all systems by station."""
+        steps = [part.epoch() for part in self.parts]
+        return steps[0][0], {name: joined([epochs[name] for _, epochs in steps]) for name in self.names}
+
+    def true_integers(self, state):
+        """Return the true ambiguities of the arcs of a filter state, shape ``(2, arc)``."""
+        truth = np.zeros((2, len(state.arc_station)), dtype=int)
+        for part in self.parts:
+            ours = np.isin(state.arc_satellite, part.satellites)
+            column = np.searchsorted(part.satellites, state.arc_satellite[ours])
+            truth[:, ours] = part.integers[:, state.arc_station[ours], column]
+        return truth
+
+
+def joined(reduced):
+    """Return the rows of several reduced epochs of one receiver as one, systems ascending; three slots."""
+
+    def rows(values):
+        return np.concatenate(values, axis=0)
+
+    def table(values, empty):
+        padded = [np.pad(v, ((0, 3 - len(v)), (0, 0)), constant_values=empty) for v in values]
+        return np.concatenate(padded, axis=1)
+
+    raws = [one.raw for one in reduced]
+    raw = Observables(
+        raws[0].time_ns,
+        rows([r.satellite for r in raws]),
+        table([r.signal for r in raws], MISSING),
+        *(table([getattr(r, c) for r in raws], np.nan) for c in ("wavelength_m", "code_m", "phase_m", "cn0_dbhz")),
+        rows([r.lock_ms for r in raws]),
+        rows([r.half_cycle for r in raws]),
+    )
+    columns = ("satellite_m", "unit", "elevation_rad", "azimuth_rad", "wet_mapping", "slant_factor", "pierce_m")
+    return Reduced(
+        raw,
+        reduced[0].receiver_m,
+        *(rows([getattr(one, c) for one in reduced]) for c in columns),
+        *(table([getattr(one, c) for one in reduced], np.nan) for c in ("code_m", "phase_m")),
+    )
+
+
+SYSTEM_CODES = {
+    Constellation.GPS: ("1C", "2W"),
+    Constellation.GALILEO: ("1C", "5Q"),
+    Constellation.BEIDOU: ("2I", "6I"),
+}
+
+
+def make_worlds(seed=1, systems=tuple(SYSTEM_CODES), stations=4, satellites=6, radius_m=60_000.0, **options):
+    """Return GPS L1/L2, Galileo E1/E5a and BeiDou B1I/B3I over the same stations."""
+    parts = []
+    for system in systems:
+        signals = [signal_of(system, code) for code in SYSTEM_CODES[system]]
+        parts.append(
+            World(
+                np.random.default_rng([seed, int(system)]),
+                ring(stations, radius_m),
+                100 * int(system) + np.arange(1, satellites + 1),
+                wavelength_m=np.array([signal.wavelength_m for signal in signals]),
+                signals=tuple(signal.number for signal in signals),
+                slots=3,
+                **options,
+            )
+        )
+    return Worlds(parts)
 
 
 def make_world(seed=1, stations=5, satellites=8, radius_m=60_000.0, **options):
@@ -183,3 +289,8 @@ def _make_world():
 @pytest.fixture(scope="session", name="reduced_with")
 def _reduced_with():
     return reduced_with
+
+
+@pytest.fixture(scope="session", name="make_worlds")
+def _make_worlds():
+    return make_worlds
