@@ -101,7 +101,7 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
     seen = len(np.unique(request.epoch.satellite))
     if len(raw.satellite) < MIN_SATELLITES:
         text = (
-            f"{len(raw.satellite)} satellites with code and phase on two carriers, the first among them ({seen} in the body); "
+            f"{len(raw.satellite)} satellites with code and phase on two carriers ({seen} in the body); "
             f"at least {MIN_SATELLITES} are needed"
         )
         return refuse(_few_or(seen, Reason.UNSUPPORTED_SIGNAL), text)

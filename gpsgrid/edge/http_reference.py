@@ -46,7 +46,7 @@ _PROBLEM_EXAMPLE: Final = {
     "type": "urn:gpsgrid:problem:too_few_satellites",
     "title": "Too few satellites",
     "status": 422,
-    "detail": "4 satellites with code and phase on two carriers, the first among them (4 in the body); at least 5 are needed",
+    "detail": "4 satellites with code and phase on two carriers (4 in the body); at least 5 are needed",
     "reason": "too_few_satellites",
     "request": "rover-1",
     "time_gpst": "2021-01-01T00:00:30.000",
