@@ -130,7 +130,7 @@ class NetworkSolver:
         for name, observations in epoch.stations.items():
             station = self.network.station(name)
             raw = observables(observations)
-            if len(raw.satellite):
+            if np.isin(raw.satellite // 100, self.policy.systems).any():
                 reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
         reduced, wrong = without_wrong_orbits(reduced)
         reduced, coordinates = self._with_right_coordinates(reduced, epoch.time_ns)

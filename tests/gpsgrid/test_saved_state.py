@@ -45,6 +45,7 @@ def made_up(seed, stations, arcs):
         rng.integers(0, max(stations, 1), arcs),
         *whole,
         rng.normal(size=(2, arcs)),
+        rng.gamma(1.0, size=(2, arcs)),
         rng.integers(0, 9, arcs),
         rng.integers(0, 9, stations),
     )

@@ -38,6 +38,7 @@ def worked(rng):
         mean=rng.normal(size=size),
         covariance=(covariance + covariance.T) / 2.0,
         arc_epochs=epochs,
+        arc_wavelength_m=np.tile([[0.19], [0.24]], 5),
         misfit_epochs=misfit,
     )
 
