@@ -19,6 +19,7 @@ from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.frames import enu_rotation_at
+from stations.signals import Constellation
 
 PER_STATION = 4
 _FEWEST_SATELLITES = 4  # of a station: fewer only determine their own ambiguities
@@ -41,6 +42,8 @@ class OffsetPolicy:
         surprise_limit: Data-snooping limit of the normalised innovation.
         jump_m: Change of L1 minus L2 between two epochs, against the station's median, that is a slip.
         maximum_gap_s: An arc not seen for longer is forgotten.
+        systems: Constellations in use. The limits of the verdicts were measured with GPS; with four systems the slips
+            of a network with a fifth of its arcs dirty made half of the stations suspicious.
     """
 
     interval_s: float = 60.0
@@ -55,6 +58,7 @@ class OffsetPolicy:
     surprise_limit: float = 3.5
     jump_m: float = 0.15
     maximum_gap_s: float = 300.0
+    systems: tuple[int, ...] = (Constellation.GPS,)
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ def _rows(policy: OffsetPolicy, state: OffsetState, epochs: Mapping[str, Reduced
         use = np.flatnonzero(
             (reduced.elevation_rad > policy.minimum_elevation_rad)
             & np.isfinite(phase_m + code_m)
+            & np.isin(reduced.satellite // 100, policy.systems)
             & ~reduced.raw.half_cycle
         )
         if len(use) < _FEWEST_SATELLITES:

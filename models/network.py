@@ -8,6 +8,7 @@ The filter's noise model is pessimistic on purpose (``NetworkPolicy``): it decid
 product that the error field is trained on has its own noise model, in ``models.atmosphere``.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,6 @@ from stations.constants import NS_PER_MS, NS_PER_S
 
 _FIXED_SD_CYC = 0.02  # a cycle known better than this, and at an integer, is held
 _FIXED_CYC = 0.05
-_EPOCHS_AFTER_SLIP = 2
 _TICK_S = 0.02  # time tags are rounded
 _LONGEST_STEP_S = 60.0  # one long gap does not make an arc old
 # White noise is a fiction over an hour: orbits and calibrations bend the float solution by centimetres, so its
@@ -102,9 +102,9 @@ def step(
     if since_s >= policy.update_interval_s - _TICK_S:
         inflation = max(1.0, policy.correlation_s / max(since_s, 1e-3))
         state, observed, more, nis = update(policy, replace(state, updated_ns=time_ns), observed, inflation)
-        state = _fix(policy, state, observed)
+        state = _fix(policy, state, observed, dt_s)
         state, restarted = misfitting_stations(policy, state, nis, since_s)
-    basis, closing = _all_cycles(policy, state, observed)
+    basis, closing = _all_cycles(policy, state, observed, dt_s)
     fixed, float_sd_m, cycles = _judge(state, basis, closing, dt_s)
     state = replace(
         state,
@@ -207,28 +207,31 @@ def _rows(change: PhaseChange, rows: IntArray) -> PhaseChange:
     )
 
 
-def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> NetworkState:
+def _fix(policy: NetworkPolicy, state: NetworkState, observed: Observed, dt_s: float) -> NetworkState:
     """Fix what can be fixed, and hold it."""
-    mature = _mature(policy, state, observed)
+    mature = _mature(policy, state, observed, dt_s)
     closing, basis = cycle_basis(*_nodes(state, observed), _priority(state, observed, mature), mature)
     return _fix_cycles(policy, state, basis, state.arc_satellite[closing])
 
 
-def _all_cycles(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> tuple[FloatArray, IntArray]:
+def _all_cycles(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, dt_s: float
+) -> tuple[FloatArray, IntArray]:
     """Return the integer cycles of all observed arcs, and the arcs that close them."""
     seen = np.zeros(len(state.arc_station), dtype=np.bool_)
     seen[observed.arc] = True
-    priority = _priority(state, observed, _mature(policy, state, observed))
+    priority = _priority(state, observed, _mature(policy, state, observed, dt_s))
     closing, basis = cycle_basis(*_nodes(state, observed), priority, seen)
     return basis, closing
 
 
-def _mature(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> BoolArray:
-    """Return which arcs may be fixed, shape ``(arc,)``."""
+def _mature(policy: NetworkPolicy, state: NetworkState, observed: Observed, dt_s: float) -> BoolArray:
+    """Return which arcs may be fixed, shape ``(arc,)``: multipath must have had time to change."""
+    least = max(policy.ar_minimum_epochs, math.ceil(policy.ar_minimum_s / max(dt_s, 1e-3)))
     mature = np.zeros(len(state.arc_station), dtype=np.bool_)
     mature[observed.arc] = (
         (observed.elevation_rad > policy.ar_elevation_rad)
-        & (state.arc_epochs[observed.arc] >= policy.ar_minimum_epochs)
+        & (state.arc_epochs[observed.arc] >= least)
         & ((observed.flags & Flag.HALF_CYCLE) == 0)
     )
     return mature

@@ -37,7 +37,7 @@ class NetworkPolicy:
         zwd_relative_sd_m, zwd_length_m, zwd_tau_s: Relative zenith wet delay of the stations.
         ambiguity_sd_cyc: Prior of a new ambiguity about code minus phase.
         maximum_gap_s: An arc not seen for longer is forgotten.
-        ar_minimum_epochs, ar_elevation_rad: Which arcs may be fixed.
+        ar_minimum_epochs, ar_minimum_s, ar_elevation_rad: Which arcs may be fixed: old enough in both, high enough.
         ar_success_rate: Bootstrapped success rate that a subset of ambiguities must have.
         hold_sd_cyc: Standard deviation with which integers are held.
         slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
@@ -70,6 +70,7 @@ class NetworkPolicy:
     ambiguity_sd_cyc: float = 15.0
     maximum_gap_s: float = 95.0
     ar_minimum_epochs: int = 8
+    ar_minimum_s: float = 120.0
     ar_elevation_rad: float = float(np.radians(10.0))
     ar_success_rate: float = 0.9995
     hold_sd_cyc: float = 1e-3
