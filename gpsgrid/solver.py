@@ -34,6 +34,7 @@ _WRONG_ORBIT_M = (
 )
 _START_UP_S = 600.0
 _SHARE_HALF_LIFE_S = 120.0
+_CONTRADICTED_S = 60.0
 _TRUSTED_SHARE = 0.4  # of the double differences; a wrong coordinate of 10 cm leaves 0.1 to 0.3
 _LONGEST_GAP_S = 60.0
 _MISFIT_HALF_LIFE_S = 300.0  # as long as the satellite scales remember
@@ -92,6 +93,7 @@ class NetworkSolver:
         self._misfit = 1.0
         self._running_s = 0.0
         self._share = 1.0
+        self._contradicted_s = 0.0
         self._doubted: frozenset[tuple[int, int]] = frozenset()
 
     @property
@@ -184,6 +186,10 @@ class NetworkSolver:
         self._running_s += min(elapsed_s, _LONGEST_GAP_S)
         keep = 0.5 ** (elapsed_s / _SHARE_HALF_LIFE_S)
         self._share = keep * self._share + (1.0 - keep) * info.fixed_share
+        # Cycles that are known well and near no integer say that something held is wrong; for a moment they may err.
+        self._contradicted_s = self._contradicted_s + elapsed_s if self._state.conflict_epochs else 0.0
+        if self._contradicted_s > _CONTRADICTED_S:
+            return False
         return self._running_s < _START_UP_S or self._share >= _TRUSTED_SHARE
 
 
