@@ -14,7 +14,16 @@ from models.field.cell import difference
 from models.field.solve import Posterior
 from models.observables import Observables, observables
 from models.reduction import Reduced, reduce_epoch
-from models.rover import MIN_SATELLITES, Corrections, RoverPolicy, RoverSolution, RoverStatus, common_rows, solve
+from models.rover import (
+    MIN_SATELLITES,
+    Corrections,
+    RoverPolicy,
+    RoverSolution,
+    RoverStatus,
+    cautious,
+    common_rows,
+    solve,
+)
 from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
 from stations.catalog import Network
@@ -154,7 +163,8 @@ def _solve(
     master: str,
 ) -> RoverSolution:
     """Solve twice: the second round is linearised at the position that the first one found."""
-    rover_policy, snapshot = service.policy.rover, service.snapshot
+    snapshot = service.snapshot
+    rover_policy = service.policy.rover if snapshot.resolved else cautious(service.policy.rover)
     for _ in range(2):
         rover = reduce_epoch(raw, snapshot.ephemerides, reference_m, request.calibration)
         rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))

@@ -34,6 +34,7 @@ class Snapshot:
         inflation: Factor on the field's covariance, at least one: how much worse than its own sigma the
             field has lately predicted stations from their neighbours.
         trusted: Whether the network holds enough of its own integers for a rover to claim any.
+        resolved: Whether it holds them at this very epoch; until it does, a rover's integers must be beyond doubt.
         wrong_orbits: Satellites left out because their codes fit no station.
         coordinates: What is known of the declared coordinates; stations judged wrong did not take part.
     """
@@ -51,6 +52,7 @@ class Snapshot:
     field: RobustField
     inflation: float = 1.0
     trusted: bool = True
+    resolved: bool = True
     wrong_orbits: tuple[int, ...] = ()
     coordinates: MonitorInfo = MonitorInfo({}, ())
 

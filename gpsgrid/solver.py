@@ -161,6 +161,7 @@ class NetworkSolver:
             field,
             min(max(1.0, self._misfit), _LARGEST_INFLATION),
             self._trusted(info, elapsed_s) and not coordinates.of(Verdict.SUSPICIOUS),
+            _held_share(info) >= _TRUSTED_SHARE,
             wrong,
             coordinates,
         )
@@ -185,12 +186,17 @@ class NetworkSolver:
             self._running_s = 0.0
         self._running_s += min(elapsed_s, _LONGEST_GAP_S)
         keep = 0.5 ** (elapsed_s / _SHARE_HALF_LIFE_S)
-        self._share = keep * self._share + (1.0 - keep) * info.fixed_share
+        self._share = keep * self._share + (1.0 - keep) * _held_share(info)
         # Cycles that are known well and near no integer say that something held is wrong; for a moment they may err.
         self._contradicted_s = self._contradicted_s + elapsed_s if self._state.conflict_epochs else 0.0
         if self._contradicted_s > _CONTRADICTED_S:
             return False
         return self._running_s < _START_UP_S or self._share >= _TRUSTED_SHARE
+
+
+def _held_share(info: NetworkInfo) -> float:
+    """Return the share of the network's integers that it holds; a lone base has none to hold, and misses none."""
+    return info.fixed_share if len(info.fixed) else 1.0
 
 
 def field_observations(

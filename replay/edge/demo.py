@@ -32,17 +32,17 @@ from replay.truth import Truth
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import MqttLink
 from stations.errors import GpsgridError, Reason
-from stations.gpstime import from_utc
+from stations.gpstime import from_utc, to_iso
 
 INTERRUPTED = 130
 
-_HTTP_OK = 200
 _START_TIMEOUT_S = 60.0
 _NETWORK_TIMEOUT_S = 60.0
 _REQUEST_TIMEOUT_S = 5.0
 _PUBLISH_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 _WAITING_QUESTIONS = 2
+_BEFORE_S = 180  # the network fixes its integers in two minutes
 
 
 @dataclass
@@ -106,7 +106,8 @@ async def _demonstrate(
     async with AsyncExitStack() as stack:
         with screen.doing("starting MQTT broker, service and HTTP API"):
             broker = await stack.enter_async_context(EmbeddedBroker())
-            simulator = Simulator(Scenario(), _now_ns(), np.random.default_rng(seed))
+            begin_ns = _now_ns() - _BEFORE_S * NS_PER_S
+            simulator = Simulator(Scenario(), begin_ns, np.random.default_rng(seed))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gpsgrid-demo-")))
             file = folder / "network.toml"
             file.write_text(network_toml(simulator.network, broker.url), encoding="utf-8")
@@ -120,11 +121,14 @@ async def _demonstrate(
         screen.say(f"MQTT broker ({broker.program}): {broker.url}   topics {DEFAULT_PREFIX}/#")
         screen.say(f"HTTP API: {url}/v1/position   documentation: {url}/docs   metrics: {url}/metrics")
         screen.say(_scene(simulator))
+        encoder = Encoder(simulator)
+        with screen.doing(f"streaming the last {_BEFORE_S / 60:.0f} minutes of the stations at speed"):
+            await run_until(asyncio.Event(), _catch_up(encoder, link, client, begin_ns), service.watch(), broker.wait())
         never = asyncio.Event()
         await run_until(
             never,
             _ask(screen, run, client, seconds, finished=finished, keep_running=keep_running),
-            _observe(simulator, link, run),
+            _observe(encoder, link, run),
             service.watch(),
             broker.wait(),
         )
@@ -144,9 +148,24 @@ def _scene(simulator: Simulator) -> str:
     )
 
 
-async def _observe(simulator: Simulator, link: MqttLink, run: _Run) -> None:
+async def _catch_up(encoder: Encoder, link: MqttLink, client: httpx.AsyncClient, begin_ns: int) -> None:
+    """Publish what the stations have observed until now, so that the rover meets a network that is running."""
+    time_ns = begin_ns // NS_PER_S * NS_PER_S
+    while time_ns + NS_PER_S <= _now_ns():
+        while time_ns + NS_PER_S <= _now_ns():
+            time_ns += NS_PER_S
+            await _publish(link, encoder.stations(time_ns))
+        # A station that was silent at this very second leaves the epoch open until the next.
+        await _network_ready(client, time_ns - NS_PER_S)
+
+
+async def _publish(link: MqttLink, payloads: dict[str, bytes]) -> None:
+    topics = {f"{DEFAULT_PREFIX}/stations/{name}/rtcm3": payload for name, payload in payloads.items()}
+    await asyncio.gather(*(link.publish(topic, payload) for topic, payload in topics.items()))
+
+
+async def _observe(encoder: Encoder, link: MqttLink, run: _Run) -> None:
     """Let stations and rover observe at every full second of GPS time; publish the one, queue the other."""
-    encoder = Encoder(simulator)
     async for time_ns in _full_seconds(run):
         payloads = encoder.stations(time_ns)
         question = encoder.rover(time_ns)
@@ -158,12 +177,7 @@ async def _observe(simulator: Simulator, link: MqttLink, run: _Run) -> None:
         run.questions.put_nowait(question)
         try:
             async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
-                await asyncio.gather(
-                    *(
-                        link.publish(f"{DEFAULT_PREFIX}/stations/{name}/rtcm3", payload)
-                        for name, payload in payloads.items()
-                    )
-                )
+                await _publish(link, payloads)
         except TimeoutError:
             run.skipped += 1
 
@@ -182,9 +196,7 @@ async def _full_seconds(run: _Run) -> AsyncIterator[int]:
 async def _ask(
     screen: Screen, run: _Run, client: httpx.AsyncClient, seconds: float, *, finished: asyncio.Event, keep_running: bool
 ) -> None:
-    """Ask once a second, from the first network epoch on."""
-    with screen.doing("waiting for the first network epoch"):
-        await _network_ready(client)
+    """Ask once a second."""
     first_ns = -1
     with screen.answering():
         while True:
@@ -204,18 +216,20 @@ async def _ask(
                 _summarise(screen, run, [f"still running, the API is documented at {docs}; Ctrl-C ends it"])
 
 
-async def _network_ready(client: httpx.AsyncClient) -> None:
+async def _network_ready(client: httpx.AsyncClient, time_ns: int) -> None:
+    """Wait until the service has solved an epoch."""
     answered = ""
     try:
         async with asyncio.timeout(_NETWORK_TIMEOUT_S):
             while True:
                 response = await client.get("/v1/health")
-                if response.status_code == _HTTP_OK:
-                    return
                 answered = response.text
+                # Times of ISO 8601 are in the order of their letters.
+                if (response.json().get("network_epoch_gpst") or "") >= to_iso(time_ns):
+                    return
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        message = f"no network epoch within {_NETWORK_TIMEOUT_S:.0f} s; the service says: {answered}"
+        message = f"the service has not solved {to_iso(time_ns)} within {_NETWORK_TIMEOUT_S:.0f} s; it says: {answered}"
         raise GpsgridError(Reason.NO_NETWORK, message) from None
 
 

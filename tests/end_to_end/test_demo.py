@@ -139,7 +139,7 @@ def test_ctrl_c_in_the_middle(start):
     _nothing_left(demo)
 
 
-@pytest.mark.parametrize("line", ["preparing numerical kernels", "starting MQTT broker", "waiting for the first"])
+@pytest.mark.parametrize("line", ["preparing numerical kernels", "starting MQTT broker", "streaming the last"])
 def test_ctrl_c_while_it_starts(start, line: str):
     demo = start()
     demo.until(line + r".*\.\.\.$")
@@ -163,7 +163,7 @@ def test_keep_running_leaves_the_api_up_until_ctrl_c(start):
 
 def test_its_children_follow_it_when_it_is_killed(start):
     demo = start()
-    demo.until("waiting for the first")
+    demo.until("streaming the last")
     demo.process.kill()
     demo.process.communicate()
     deadline_s = time.monotonic() + 20.0

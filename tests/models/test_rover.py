@@ -10,6 +10,7 @@ from models.rover import (
     RoverPolicy,
     RoverStatus,
     _solve_float,
+    cautious,
     common_rows,
     solve,
 )
@@ -245,6 +246,29 @@ def test_a_wrong_ionosphere_does_not_give_a_silent_wrong_fix(make_world):
         if _claims_centimetres(solution):
             wrong += np.linalg.norm(solution.position_m - scene.truth_m) > 0.15
     assert wrong == 0
+
+
+def test_a_cautious_rover_claims_only_what_needs_no_search_and_is_beyond_doubt(make_world):
+    """Against a network that is still fixing: a subset of the fixes, each without a search, none at bad odds."""
+    cautious_fixes = fixes = refused = 0
+    for seed in range(40):
+        scene = Scene(_world(make_world, 900 + seed, satellites=7), seed=seed)
+        bias = np.zeros(len(scene.rover.satellite))
+        bias[seed % len(bias)] = 0.04 * (seed % 4)
+        scene = _with(scene, ionosphere_m=scene.corrections.ionosphere_m + bias)
+        usual, careful = scene.solve(), scene.solve(cautious(POLICY))
+        fixes += _claims_centimetres(usual)
+        cautious_fixes += _claims_centimetres(careful)
+        refused += "still fixing its own" in careful.reason
+        if _claims_centimetres(careful):
+            assert careful.wrong_fix_probability <= 1e-3
+            assert np.array_equal(careful.position_m, usual.position_m)
+            assert len(careful.satellites) == len(scene.rover.satellite)
+        else:
+            assert careful.reason
+            assert np.isnan(careful.wrong_fix_probability)
+    assert 0 < cautious_fixes < fixes
+    assert refused > 0
 
 
 def test_a_code_outlier_is_dropped(make_world, reduced_with):
