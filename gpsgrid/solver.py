@@ -1,6 +1,6 @@
 """From one aligned network epoch to a snapshot: reduce, filter, hand on delays, fit the robust field."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,18 @@ from models.field import scale
 from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField, RobustPolicy, filter_reweight_retrain
 from models.field.solve import FieldObservations
+from models.medians import median_by_group
 from models.network import NetworkInfo
+from models.network_reduction import reduce_stations, site
 from models.network_resume import with_stations
-from models.observables import observables
-from models.reduction import Reduced, reduce_epoch
+from models.observables import network_observables
+from models.reduction import Reduced
 from stations.align import NetworkEpoch
 from stations.antex import AntennaCalibration
-from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_S
 from stations.errors import GpsgridError, Reason
+from stations.navigation_kinds import Ephemeris
 
 _DOUBT_SIGMA = 4.0
 _LARGEST_SQUARE = 25.0  # one gross error must not be remembered for an hour
@@ -75,6 +77,10 @@ class NetworkSolver:
 
     def __post_init__(self) -> None:
         """Start without knowledge."""
+        self._sites = {
+            station.id: site(station.reference_point_m, self.calibrations[station.id])
+            for station in self.network.stations
+        }
         self.restart()
 
     def restart(self) -> None:
@@ -128,12 +134,7 @@ class NetworkSolver:
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
         ephemerides = store.selection(epoch.time_ns)
-        reduced: dict[str, Reduced] = {}
-        for name, observations in epoch.stations.items():
-            station = self.network.station(name)
-            raw = observables(observations)
-            if np.isin(raw.satellite // 100, self.policy.systems).any():
-                reduced[name] = reduce_epoch(raw, ephemerides, station.reference_point_m, self.calibrations[name])
+        reduced = self._reduced(epoch, ephemerides)
         reduced, wrong = without_wrong_orbits(reduced)
         reduced, coordinates = self._with_right_coordinates(reduced, epoch.time_ns)
         elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
@@ -164,6 +165,15 @@ class NetworkSolver:
             _held_share(info) >= _TRUSTED_SHARE,
             wrong,
             coordinates,
+        )
+
+    def _reduced(self, epoch: NetworkEpoch, ephemerides: Mapping[int, Ephemeris]) -> dict[str, Reduced]:
+        """Return the reduced observations of stations with a satellite that the filter uses."""
+        raws = network_observables(epoch.stations)
+        # What the filter does not use costs as much to reduce as what it does.
+        ours = {name: raw.rows(np.isin(raw.satellite // 100, self.policy.systems)) for name, raw in raws.items()}
+        return reduce_stations(
+            {name: raw for name, raw in ours.items() if len(raw.satellite)}, ephemerides, self._sites
         )
 
     def _with_right_coordinates(
@@ -207,23 +217,15 @@ def field_observations(
     What is one station to an operator is several receivers to the field, ``RECEIVERS`` integers apart: the offsets that
     biases and the datum of the ambiguities leave are different for every pair of signals.
     """
-    rows = [
-        int(np.searchsorted(reduced[state.stations[station]].satellite, satellite))
-        for station, satellite in zip(delays.station, delays.satellite, strict=True)
-    ]
-    owners = [reduced[state.stations[station]] for station in delays.station]
-
-    def gather(name: str, shape: tuple[int, ...]) -> FloatArray:
-        values = [getattr(owner, name)[row] for owner, row in zip(owners, rows, strict=True)]
-        return np.array(values, dtype=np.float64).reshape((len(rows), *shape))
-
-    points = FieldPoints(
-        delays.satellite, gather("pierce_m", (3,)), state.station_m[delays.station], gather("slant_factor", ())
-    )
-    signal = np.array(
-        [owner.raw.signal[owner.raw.pair[:, row], row] for owner, row in zip(owners, rows, strict=True)], dtype=np.int64
-    )
-    receiver = delays.station * RECEIVERS + signal.reshape(-1, 2) @ np.array([1000, 1])
+    receiver = np.zeros(len(delays.station), dtype=np.int64)
+    pierce_m, slant_factor = np.zeros((len(receiver), 3)), np.zeros(len(receiver))
+    for station in np.unique(delays.station).tolist():
+        one, mine = reduced[state.stations[station]], np.flatnonzero(delays.station == station)
+        row = np.searchsorted(one.satellite, delays.satellite[mine])
+        signal = np.take_along_axis(one.raw.signal, one.raw.pair, axis=0)[:, row]
+        receiver[mine] = station * RECEIVERS + signal[0] * 1000 + signal[1]
+        pierce_m[mine], slant_factor[mine] = one.pierce_m[row], one.slant_factor[row]
+    points = FieldPoints(delays.satellite, pierce_m, state.station_m[delays.station], slant_factor)
     return FieldObservations(points, receiver, delays.ionosphere_m, delays.variance_m2, delays.clean)
 
 
@@ -233,15 +235,17 @@ def without_wrong_orbits(reduced: dict[str, Reduced]) -> tuple[dict[str, Reduced
     An ephemeris can pass every check of its numbers and still be of another satellite or time. At known coordinates
     the codes show it: less the receiver's clock, all stations see the same large residual.
     """
-    residuals: dict[int, list[float]] = {}
-    for one in reduced.values():
-        if len(one.satellite) < _FEWEST_FOR_CLOCK:
-            continue
-        system = one.satellite // 100
-        clock_m = np.array([np.median(one.code_m[0, system == mine]) for mine in system])
-        for satellite, residual_m in zip(one.satellite, one.code_m[0] - clock_m, strict=True):
-            residuals.setdefault(int(satellite), []).append(float(residual_m))
-    wrong = tuple(sorted(s for s, values in residuals.items() if abs(float(np.median(values))) > _WRONG_ORBIT_M))
+    enough = [one for one in reduced.values() if len(one.satellite) >= _FEWEST_FOR_CLOCK]
+    if not enough:
+        return reduced, ()
+    satellite = np.concatenate([one.satellite for one in enough])
+    code_m = np.concatenate([one.code_m[0] for one in enough])
+    station = np.repeat(np.arange(len(enough)), [len(one.satellite) for one in enough])
+    clocks, clock = np.unique(station * SATELLITE_SLOTS + satellite // 100, return_inverse=True)
+    residual_m = code_m - median_by_group(code_m, clock, len(clocks))[clock]
+    names, owner = np.unique(satellite, return_inverse=True)
+    median_m = median_by_group(residual_m, owner, len(names))
+    wrong = tuple(names[np.abs(median_m) > _WRONG_ORBIT_M].tolist())
     if not wrong:
         return reduced, wrong
     return {name: one.rows(~np.isin(one.satellite, wrong)) for name, one in reduced.items()}, wrong

@@ -54,8 +54,9 @@ def odd_epochs(
     """
     odd = np.zeros(len(state.arc_station), dtype=np.bool_)
     odd[observed.arc] = _unlike_neighbours(policy, state, observed)
-    for arc in observed.arc:
-        odd[arc] |= (int(state.arc_station[arc]), int(state.arc_satellite[arc])) in doubted
+    if doubted:
+        for arc in observed.arc:
+            odd[arc] |= (int(state.arc_station[arc]), int(state.arc_satellite[arc])) in doubted
     return np.where(odd, state.arc_odd + 1, 0)
 
 
@@ -90,17 +91,19 @@ def _unlike_neighbours(policy: NetworkPolicy, state: NetworkState, observed: Obs
     values = state.mean[state.ionosphere_index(observed.arc)]
     satellites = state.arc_satellite[observed.arc]
     odd = np.zeros(len(observed.arc), dtype=np.bool_)
-    for satellite in np.unique(satellites):
-        rows = np.flatnonzero(satellites == satellite)
-        if len(rows) < _MIN_STATIONS:
-            continue
+    _, column, count = np.unique(satellites, return_inverse=True, return_counts=True)
+    by_satellite = np.argsort(column, kind="stable")
+    first = np.cumsum(count) - count
+    # All satellites that are seen by as many stations at once.
+    for seen in np.unique(count[count >= _MIN_STATIONS]).tolist():
+        rows = by_satellite[first[count == seen][:, None] + np.arange(seen)]
         where = state.arc_station[observed.arc[rows]]
-        covariance = prior[np.ix_(where, where)] + _FREE_M**2
-        covariance.flat[:: len(rows) + 1] += _NOISE_M**2
-        precision = np.linalg.solve(covariance, np.eye(len(rows)))
-        z = (precision @ values[rows]) / np.sqrt(np.diagonal(precision))
-        worst = int(np.argmax(np.abs(z)))
-        odd[rows[worst]] = abs(float(z[worst])) > policy.odd_sigma
+        covariance = prior[where[:, :, None], where[:, None, :]] + _FREE_M**2 + _NOISE_M**2 * np.eye(seen)
+        precision = np.linalg.solve(covariance, np.broadcast_to(np.eye(seen), covariance.shape))
+        weighted = (precision @ values[rows][:, :, None])[:, :, 0]
+        z = np.abs(weighted / np.sqrt(np.diagonal(precision, axis1=1, axis2=2)))
+        worst, each = np.argmax(z, axis=1), np.arange(len(rows))
+        odd[rows[each, worst]] = z[each, worst] > policy.odd_sigma
     return odd
 
 

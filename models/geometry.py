@@ -28,12 +28,13 @@ class LineOfSight:
     azimuth_rad: FloatArray
 
 
-def line_of_sight(receiver_m: FloatArray, satellite_m: FloatArray) -> LineOfSight:
-    """Return range and direction of satellites seen from one receiver.
+def line_of_sight(receiver_m: FloatArray, satellite_m: FloatArray, enu: FloatArray | None = None) -> LineOfSight:
+    """Return range and direction of satellites seen from one receiver, or from one receiver each.
 
     Args:
-        receiver_m: ECEF, shape ``(3,)``.
+        receiver_m: ECEF, shape ``(3,)`` or ``(n, 3)``.
         satellite_m: ECEF at transmission, frame of that instant, shape ``(n, 3)``.
+        enu: Rotations to east, north, up at the receivers, shape ``(n, 3, 3)``; needed for more than one receiver.
 
     Returns:
         Shapes as in :class:`LineOfSight`. The satellite is rotated into the frame of the reception
@@ -52,12 +53,12 @@ def line_of_sight(receiver_m: FloatArray, satellite_m: FloatArray) -> LineOfSigh
         range_m = np.linalg.norm(delta, axis=-1)
         flight_s = range_m / SPEED_OF_LIGHT_M_S
     unit = delta / range_m[:, None]
-    enu = unit @ enu_rotation_at(receiver_m).T
+    local = unit @ enu_rotation_at(receiver_m).T if enu is None else np.einsum("nij,nj->ni", enu, unit)
     return LineOfSight(
         range_m,
         unit,
-        np.arcsin(np.clip(enu[:, 2], -1.0, 1.0)),
-        np.mod(np.arctan2(enu[:, 0], enu[:, 1]), 2.0 * np.pi),
+        np.arcsin(np.clip(local[:, 2], -1.0, 1.0)),
+        np.mod(np.arctan2(local[:, 0], local[:, 1]), 2.0 * np.pi),
     )
 
 
@@ -65,7 +66,7 @@ def pierce_points(receiver_m: FloatArray, unit: FloatArray) -> tuple[FloatArray,
     """Return where rays cross the ionospheric shell, and how much longer than vertical they are.
 
     Args:
-        receiver_m: ECEF, shape ``(3,)``.
+        receiver_m: ECEF, shape ``(3,)`` or ``(n, 3)``.
         unit: Unit vectors to the satellites, shape ``(n, 3)``.
 
     Returns:
@@ -77,8 +78,8 @@ def pierce_points(receiver_m: FloatArray, unit: FloatArray) -> tuple[FloatArray,
     """
     radius_m = EARTH_RADIUS_MEAN_M + SHELL_HEIGHT_M
     # Distance along the ray to the sphere: |r + d u| = radius, positive root.
-    along = unit @ receiver_m
-    distance_m = -along + np.sqrt(along * along + radius_m**2 - receiver_m @ receiver_m)
+    along = np.sum(unit * receiver_m, axis=-1)
+    distance_m = -along + np.sqrt(along * along + radius_m**2 - np.sum(receiver_m * receiver_m, axis=-1))
     pierce_m = receiver_m + distance_m[:, None] * unit
     cosine = np.einsum("ij,ij->i", pierce_m, unit) / radius_m
     return pierce_m, 1.0 / cosine

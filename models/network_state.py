@@ -10,6 +10,7 @@ Nothing here knows observations; rule for maintainers: every change of the layou
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
@@ -210,14 +211,32 @@ def predict(policy: NetworkPolicy, state: NetworkState, time_ns: int) -> Network
     decay_iono = np.exp(-dt_s / policy.ionosphere_tau_s)
     decay[1 : 1 + count] = decay_zwd
     decay[first::PER_ARC] = decay_iono
-    covariance = state.covariance * decay[:, None] * decay[None, :]
+    covariance = _decayed(state.covariance, decay)
     covariance[0, 0] += policy.zwd_walk_m_per_sqrt_s**2 * dt_s
     covariance[1 : 1 + count, 1 : 1 + count] += (1.0 - decay_zwd**2) * zwd_prior_m2(policy, state.station_m)
     prior = (1.0 - decay_iono**2) * ionosphere_prior_m2(policy, state.station_m)
-    same = state.arc_satellite[:, None] == state.arc_satellite[None, :]
-    index = state.ionosphere_index(np.arange(len(state.arc_station)))
-    covariance[np.ix_(index, index)] += np.where(same, prior[np.ix_(state.arc_station, state.arc_station)], 0.0)
+    _grow_inplace(covariance, prior, state.arc_station, state.arc_satellite, first)
     return replace(state, time_ns=time_ns, mean=state.mean * decay, covariance=covariance)
+
+
+@numba.njit(cache=True)
+def _decayed(covariance: FloatArray, decay: FloatArray) -> FloatArray:
+    out = np.empty_like(covariance)
+    for i in range(len(decay)):
+        for j in range(len(decay)):
+            out[i, j] = covariance[i, j] * decay[i] * decay[j]
+    return out
+
+
+@numba.njit(cache=True)
+def _grow_inplace(
+    covariance: FloatArray, prior_m2: FloatArray, station: IntArray, satellite: IntArray, first: int
+) -> None:
+    """Add what the ionosphere of the arcs gained; arcs of different satellites are independent."""
+    for i in range(len(station)):
+        for j in range(len(station)):
+            if satellite[i] == satellite[j]:
+                covariance[first + PER_ARC * i, first + PER_ARC * j] += prior_m2[station[i], station[j]]
 
 
 def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:

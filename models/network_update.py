@@ -8,9 +8,11 @@ repeated, so a single bad observation cannot bend the state.
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import blas, lapack
 
+from models.medians import median_by_group
 from models.network_state import NetworkPolicy, NetworkState, reset_arc
 from models.observables import ionosphere_factor
 from models.reduction import OBSERVATION_TYPES
@@ -102,34 +104,56 @@ def clock_free_basis(receiver: IntArray, transmitter: IntArray, weight: FloatArr
     return basis
 
 
-def _whitener(
-    policy: NetworkPolicy, state: NetworkState, observed: Observed, kind: int, inflation: float
-) -> FloatArray:
-    """Return what turns observations of one type into white noise without clocks, shape ``(n, k)``.
+@dataclass(frozen=True)
+class _Block:
+    """Observations of one type and system, white and without clocks.
+
+    Attributes:
+        kind: Index of the observation type.
+        rows: Observations that take part, shape ``(m,)``.
+        basis: Turns them into white noise, shape ``(m, k)``.
+        place: Where the ``k`` results stand among those of all blocks.
+    """
+
+    kind: int
+    rows: IntArray
+    basis: FloatArray
+    place: slice
+
+
+def _whiteners(policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float) -> list[_Block]:
+    """Return what turns the observations into white noise without clocks.
 
     Every signal has clocks of its own, at the receiver and at the satellite, since every code has biases of its own:
     so stations that track L2W and others that track L2C are never differenced in their codes. Phases of one frequency
     are aligned whatever the code, hence share the satellite's clock; the receiver's is free per signal, which also
-    takes a quarter of a cycle that a receiver left in.
+    takes a quarter of a cycle that a receiver left in. Systems share no clock, hence fall apart.
     """
-    band, is_code = OBSERVATION_TYPES[kind]
     station, satellite = state.arc_station[observed.arc], state.arc_satellite[observed.arc]
-    sd = policy.code_sd_m if is_code else policy.phase_sd_m
-    weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(sd, observed.elevation_rad))
-    used = observed.use_code if is_code else np.ones(len(station), dtype=np.bool_)
-    signal = observed.signal[band]
-    receiver = station * 1000 + signal
-    carrier = np.rint(observed.wavelength_m[band] * _PER_METRE).astype(np.int64)
-    transmitter = satellite * 1_000_000 + (signal if is_code else carrier)
-    blocks = []
+    unit_weight = 1.0 / np.sqrt(inflation * elevation_variance_m2(1.0, observed.elevation_rad))
+    blocks: list[_Block] = []
+    start = 0
     for system in np.unique(satellite // 100):
-        rows = np.flatnonzero(used & (satellite // 100 == system))
-        if len(rows):
-            small = clock_free_basis(receiver[rows], transmitter[rows], weight[rows])
-            block = np.zeros((len(station), small.shape[1]))
-            block[rows] = small * weight[rows, None]
-            blocks.append(block)
-    return np.hstack(blocks) if blocks else np.zeros((len(station), 0))
+        mine = satellite // 100 == system
+        known: dict[bytes, FloatArray] = {}
+        for kind, (band, is_code) in enumerate(OBSERVATION_TYPES):
+            rows = np.flatnonzero(mine & observed.use_code) if is_code else np.flatnonzero(mine)
+            if not len(rows):
+                continue
+            signal = observed.signal[band, rows]
+            carrier = np.rint(observed.wavelength_m[band, rows] * _PER_METRE).astype(np.int64)
+            _, receiver = np.unique(station[rows] * 1000 + signal, return_inverse=True)
+            transmitters = satellite[rows] * 1_000_000 + (signal if is_code else carrier)
+            _, transmitter = np.unique(transmitters, return_inverse=True)
+            # Types differ by a factor of all weights, so what clocks cannot explain is most often the same.
+            key = rows.tobytes() + receiver.tobytes() + transmitter.tobytes()
+            if key not in known:
+                known[key] = clock_free_basis(receiver, transmitter, unit_weight[rows])
+            weight = unit_weight[rows] / (policy.code_sd_m if is_code else policy.phase_sd_m)
+            basis = known[key] * weight[:, None]
+            blocks.append(_Block(kind, rows, basis, slice(start, start + basis.shape[1])))
+            start += basis.shape[1]
+    return blocks
 
 
 def update(
@@ -143,7 +167,7 @@ def update(
     """
     resets = 0
     for round_ in range(_MAX_ROUNDS + 1):
-        mean, covariance, surprise = _try_update(policy, state, observed, inflation)
+        mean, covariance, surprise = try_update(policy, state, observed, inflation)
         worst = _worst(state, observed, surprise, policy.innovation_limit)
         if not worst or round_ == _MAX_ROUNDS:
             break
@@ -157,11 +181,8 @@ def update(
                 # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
                 state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
         observed = replace(observed, flags=flags, use_code=use_code)
-    nis = np.full(len(state.stations), np.nan)
-    for index in range(len(state.stations)):
-        rows = state.arc_station[observed.arc] == index
-        if rows.any():
-            nis[index] = float(np.median(surprise[2:, rows] ** 2)) / _MEDIAN_CHI2
+    station = np.tile(state.arc_station[observed.arc], 2)
+    nis = median_by_group(surprise[2:].ravel() ** 2, station, len(state.stations)) / _MEDIAN_CHI2
     return replace(state, mean=mean, covariance=covariance), observed, resets, nis
 
 
@@ -187,42 +208,95 @@ def _worst(state: NetworkState, observed: Observed, surprise: FloatArray, limit:
     return chosen
 
 
-def _try_update(
+def try_update(
     policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the updated mean and covariance, and the normalised surprise, shape ``(4, n)``.
+
+    An observation is of two zenith delays, one ionosphere and at most one ambiguity, and a block is of one system, so
+    products with the design are gathered. With ``S = L L'`` and ``W = L^-1 H P`` the covariance loses ``W' W``.
 
     Source:
         Kalman update on observations whitened and freed of clocks; surprise as in data snooping, Baarda
         (1968): ``[S^-1 v]_i / sqrt([S^-1]_ii)``.
     """
+    surprise = np.zeros((4, len(observed.arc)))
+    blocks = _whiteners(policy, state, observed, inflation)
+    size = blocks[-1].place.stop if blocks else 0
+    if not size:
+        return state.mean, state.covariance, surprise
+    values = np.concatenate([observed.code_m, observed.phase_m])
+    cross, v = np.empty((size, len(state.mean))), np.empty(size)
+    for block in blocks:
+        cross[block.place] = block.basis.T @ _observed(state, observed, block, state.covariance)
+        predicted = _observed(state, observed, block, state.mean[:, None])[:, 0]
+        v[block.place] = block.basis.T @ (values[block.kind, block.rows] - predicted)
+    s = np.empty((size, size))
+    transposed = np.ascontiguousarray(cross.T)
+    for block in blocks:
+        s[block.place] = block.basis.T @ _observed(state, observed, block, transposed)
+    s.flat[:: size + 1] += 1.0
+    factor, failed = lapack.dpotrf(s.T, lower=1, clean=1, overwrite_a=1)
+    if failed:
+        message = f"covariance of {size} innovations is not positive definite (leading minor {failed})"
+        raise np.linalg.LinAlgError(message)
+    # A Fortran-ordered copy of cross is what BLAS solves in place.
+    scaled = blas.dtrsm(1.0, factor, cross, lower=1)
+    whitened = blas.dtrsv(factor, v, lower=1)
+    # Lower in the order of Fortran is upper in that of C.
+    covariance = blas.dsyrk(-1.0, scaled, beta=1.0, c=state.covariance.T, trans=1, lower=1).T
+    _mirror_inplace(covariance)
+    mean = state.mean + whitened @ scaled
+    solved = blas.dtrsv(factor, whitened, lower=1, trans=1)
+    inverse_factor, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+    variance = np.zeros((4, len(observed.arc)))
+    for block in blocks:
+        surprise[block.kind, block.rows] = block.basis @ solved[block.place]
+        part = inverse_factor[block.place.start :, block.place] @ block.basis.T
+        variance[block.kind, block.rows] = np.einsum("ij,ij->j", part, part)
+    safe = variance > 1e-12 * np.maximum(variance.max(axis=1, keepdims=True), 1e-300)
+    return mean, covariance, np.where(safe, surprise / np.sqrt(np.where(safe, variance, 1.0)), 0.0)
+
+
+def _observed(state: NetworkState, observed: Observed, block: _Block, values: FloatArray) -> FloatArray:
+    """Return the design of a block times a matrix of shape ``(state, k)``, shape ``(m, k)``."""
+    band, is_code = OBSERVATION_TYPES[block.kind]
+    rows = block.rows
+    arc = observed.arc[rows]
+    ionosphere = state.ionosphere_index(arc)
+    delay = (observed.mu[band, rows] * observed.slant_factor[rows])[:, None]
+    result = observed.wet_mapping[rows, None] * (values[0] + values[1 + state.arc_station[arc]])
+    if is_code:
+        return np.asarray(result + delay * values[ionosphere])
+    result = result - delay * values[ionosphere]
+    return np.asarray(result + observed.wavelength_m[band, rows, None] * values[ionosphere + 1 + band])
+
+
+@numba.njit(cache=True)
+def _mirror_inplace(upper: FloatArray) -> None:
+    """Copy the upper triangle of a C-ordered matrix to the lower one."""
+    for i in range(len(upper)):
+        for j in range(i):
+            upper[i, j] = upper[j, i]
+
+
+def try_update_slow(
+    policy: NetworkPolicy, state: NetworkState, observed: Observed, inflation: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Do as `try_update` with whole matrices; for the tests."""
     matrix = design(state, observed)
     values = np.concatenate([observed.code_m, observed.phase_m])
-    bases = [_whitener(policy, state, observed, kind, inflation) for kind in range(len(OBSERVATION_TYPES))]
-    blocks = [basis.T @ matrix[kind] for kind, basis in enumerate(bases)]
-    innovations = [basis.T @ values[kind] for kind, basis in enumerate(bases)]
-    h = np.vstack(blocks)
-    v = np.concatenate(innovations) - h @ state.mean
-    if not len(v):
-        return state.mean, state.covariance, np.zeros((4, len(observed.arc)))
-    cross = state.covariance @ h.T
-    s = h @ cross
-    s.flat[:: len(s) + 1] += 1.0
-    factor = cho_factor(s, lower=True, check_finite=False)
-    # The inverse is well conditioned, its eigenvalues being below one, and the surprises need it anyway.
-    inverse = cho_solve(factor, np.eye(len(s)), check_finite=False)
-    gain = cross @ inverse
-    mean = state.mean + gain @ v
-    covariance = state.covariance - gain @ cross.T
-    covariance = 0.5 * (covariance + covariance.T)
-    solved = inverse @ v
     surprise = np.zeros((4, len(observed.arc)))
-    start = 0
-    for kind, basis in enumerate(bases):
-        part = slice(start, start + basis.shape[1])
-        start += basis.shape[1]
-        top = basis @ solved[part]
-        variance = np.einsum("ij,ij->i", basis @ inverse[part, part], basis)
-        safe = variance > 1e-12 * max(float(variance.max(initial=0.0)), 1e-300)
-        surprise[kind, safe] = top[safe] / np.sqrt(variance[safe])
-    return mean, covariance, surprise
+    blocks = _whiteners(policy, state, observed, inflation)
+    h = np.vstack([block.basis.T @ matrix[block.kind][block.rows] for block in blocks])
+    v = np.concatenate([block.basis.T @ values[block.kind, block.rows] for block in blocks]) - h @ state.mean
+    cross = state.covariance @ h.T
+    inverse = np.linalg.solve(h @ cross + np.eye(len(v)), np.eye(len(v)))
+    gain = cross @ inverse
+    covariance = state.covariance - gain @ cross.T
+    for block in blocks:
+        top = block.basis @ (inverse @ v)[block.place]
+        variance = np.einsum("ij,jk,ik->i", block.basis, inverse[block.place, block.place], block.basis)
+        safe = variance > 1e-12 * variance.max()
+        surprise[block.kind, block.rows[safe]] = top[safe] / np.sqrt(variance[safe])
+    return state.mean + gain @ v, 0.5 * (covariance + covariance.T), surprise

@@ -5,7 +5,9 @@ receiver does not track, or tracks without code or phase, is NaN. Frequencies ar
 frequencies of BeiDou's first slot need no special case further on.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,8 @@ def _ranks() -> tuple[IntArray, IntArray]:
 
 
 _SLOT_OF, _RANK_OF = _ranks()
+_SATELLITES = 1000  # satellite integers are below
+_COLUMNS = tuple(name for name in StationEpoch.__dataclass_fields__ if name != "time_ns")
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ class Observables:
         second = np.where(self.signal[1] >= 0, 1, len(self.signal) - 1)
         return np.stack([np.zeros_like(second), second])
 
-    def rows(self, keep: BoolArray | IntArray) -> "Observables":
-        """Return the rows selected by a mask or an index array."""
+    def rows(self, keep: BoolArray | IntArray | slice) -> "Observables":
+        """Return the rows selected by a mask, an index array or a slice."""
         return Observables(
             self.time_ns,
             self.satellite[keep],
@@ -112,11 +116,42 @@ def observables(epoch: StationEpoch) -> Observables:
     Returns:
         Satellites with code, phase and a known frequency on the first carrier and on one more.
     """
+    return _chosen(epoch, epoch.satellite)
+
+
+def network_observables(epochs: Mapping[str, StationEpoch]) -> dict[str, Observables]:
+    """Return :func:`observables` of all stations of a network epoch, in one pass over all of their rows.
+
+    Args:
+        epochs: By station, any time tags.
+    """
+    if not epochs:
+        return {}
+    parts = list(epochs.values())
+    station = np.repeat(np.arange(len(parts)), [len(one) for one in parts])
+    whole = StationEpoch(parts[0].time_ns, *(_stacked(parts, name) for name in _COLUMNS))
+    joint = _chosen(whole, station * _SATELLITES + whole.satellite)
+    owner, satellite = np.divmod(joint.satellite, _SATELLITES)
+    joint = replace(joint, satellite=satellite)
+    ends = np.searchsorted(owner, np.arange(1, len(parts) + 1)).tolist()
+    starts = [0, *ends[:-1]]
+    return {
+        name: replace(joint.rows(slice(start, end)), time_ns=one.time_ns)
+        for (name, one), start, end in zip(epochs.items(), starts, ends, strict=True)
+    }
+
+
+def _stacked(parts: list[StationEpoch], name: str) -> Any:  # noqa: ANN401 - columns are of three types
+    return np.concatenate([getattr(one, name) for one in parts])
+
+
+def _chosen(epoch: StationEpoch, owner: IntArray) -> Observables:
+    """Return the observables of rows that belong to satellites, or to stations' satellites, shape ``(n,)``."""
     usable = ~(np.isnan(epoch.pseudorange_m) | np.isnan(epoch.phase_cyc) | np.isnan(epoch.frequency_hz))
     row = np.flatnonzero(usable & (_SLOT_OF[epoch.signal] >= 0))
     # Ascending satellites, and of each slot the best signal last, so that it overwrites the others.
-    row = row[np.lexsort((-_RANK_OF[epoch.signal[row]], epoch.satellite[row]))]
-    satellite, column = np.unique(epoch.satellite[row], return_inverse=True)
+    row = row[np.lexsort((-_RANK_OF[epoch.signal[row]], owner[row]))]
+    satellite, column = np.unique(owner[row], return_inverse=True)
     chosen = np.full((SLOTS, len(satellite)), MISSING, dtype=np.int64)
     chosen[_SLOT_OF[epoch.signal[row]], column] = row
     there = chosen >= 0

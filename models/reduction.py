@@ -6,7 +6,8 @@ What is left in the reduced observations, in metres, for frequency ``j`` with ``
     phase_m[j] = receiver clock - satellite residual clock + mw dZWD - mu I + lambda N + biases + noise
 
 ``I`` is the slant ionosphere on L1. Stations are reduced at their known coordinates, a rover at an
-approximate position. This file decides nothing; suspicious data are the business of ``validity``.
+approximate position. This file decides nothing; suspicious data are the business of ``validity``. All stations of
+an epoch at once are in ``models.network_reduction``.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from stations.signals import SIGNALS, satellite_name
 OBSERVATION_TYPES = ((0, True), (1, True), (0, False), (1, False))
 """Band and whether it is a code: code L1, code L2, phase L1, phase L2, the order of every stacked design."""
 
-_MIN_ELEVATION_RAD = np.radians(3.0)  # below, mapping functions and broadcast geometry are not worth having
+MIN_ELEVATION_RAD = np.radians(3.0)  # below, mapping functions and broadcast geometry are not worth having
 _GPS_PATTERNS = ("G01", "G02", "G02")  # per slot, where an antenna is calibrated for GPS only, as most are
 
 
@@ -69,11 +70,11 @@ class Reduced:
         """Satellite integers, shape ``(n,)``."""
         return self.raw.satellite
 
-    def rows(self, keep: BoolArray | IntArray) -> "Reduced":
-        """Return the rows selected by a mask or an index array."""
+    def rows(self, keep: BoolArray | IntArray | slice, receiver_m: FloatArray | None = None) -> "Reduced":
+        """Return the rows selected by a mask, an index array or a slice; of ``receiver_m`` if rows are of several."""
         return Reduced(
             self.raw.rows(keep),
-            self.receiver_m,
+            self.receiver_m if receiver_m is None else receiver_m,
             self.satellite_m[keep],
             self.unit[keep],
             self.elevation_rad[keep],
@@ -109,7 +110,7 @@ def reduce_epoch(
     receiver_m = reference_point_m + solid_earth_tide_m(reference_point_m, raw.time_ns)
     los = line_of_sight(receiver_m, states.position_m)
     latitude, _, height = geodetic_from_ecef(reference_point_m)
-    safe_elevation = np.maximum(los.elevation_rad, _MIN_ELEVATION_RAD)
+    safe_elevation = np.maximum(los.elevation_rad, MIN_ELEVATION_RAD)
     dry, wet = mapping_functions(float(latitude), float(height), raw.time_ns, safe_elevation)
     pierce_m, slant_factor = pierce_points(receiver_m, los.unit)
     computed_m = (
@@ -120,7 +121,7 @@ def reduce_epoch(
     )
     center_m = np.zeros(raw.code_m.shape)
     if calibration is not None:
-        center_m = _phase_centers(raw, calibration, safe_elevation, los.azimuth_rad)
+        center_m = phase_centers_m(raw.signal, calibration, safe_elevation, los.azimuth_rad)
     reduced = Reduced(
         raw,
         receiver_m,
@@ -134,21 +135,27 @@ def reduce_epoch(
         raw.code_m - computed_m,
         raw.phase_m - computed_m - center_m,
     )
-    return reduced.rows(los.elevation_rad > _MIN_ELEVATION_RAD)
+    return reduced.rows(los.elevation_rad > MIN_ELEVATION_RAD)
 
 
-def _phase_centers(
-    raw: Observables, calibration: AntennaCalibration, elevation_rad: FloatArray, azimuth_rad: FloatArray
+def phase_centers_m(
+    signals: IntArray, calibration: AntennaCalibration, elevation_rad: FloatArray, azimuth_rad: FloatArray
 ) -> FloatArray:
     """Return the phase centre corrections of a receiver antenna, zero in empty slots, shape ``(slot, n)``.
+
+    Args:
+        signals: Signal integers, ``MISSING`` in empty slots, shape ``(slot, n)``.
+        calibration: The antenna.
+        elevation_rad: Shape ``(n,)``.
+        azimuth_rad: Shape ``(n,)``.
 
     Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as
     the IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
     """
-    center_m = np.zeros(raw.code_m.shape)
-    for number in np.unique(raw.signal[raw.signal >= 0]):
+    center_m = np.zeros(signals.shape)
+    for number in np.unique(signals[signals >= 0]):
         signal = SIGNALS[int(number)]
-        slot, row = np.nonzero(raw.signal == number)
+        slot, row = np.nonzero(signals == number)
         code = f"{satellite_name(100 * signal.constellation)[0]}0{signal.code[0]}"
         if code not in calibration.frequencies and code not in _GPS_PATTERNS:
             code = _GPS_PATTERNS[int(slot[0])]

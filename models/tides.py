@@ -100,24 +100,24 @@ def sun_and_moon_ecef(time_ns: int) -> tuple[FloatArray, FloatArray]:
 
 
 def solid_earth_tide_m(position_m: FloatArray, time_ns: int) -> FloatArray:
-    """Return the displacement of the crust, ECEF metres, shape ``(3,)``.
+    """Return the displacement of the crust, ECEF metres, shape of the positions.
 
     Args:
-        position_m: Tide-free position, ECEF, shape ``(3,)``.
+        position_m: Tide-free positions, ECEF, shape ``(..., 3)``.
         time_ns: Epoch.
 
     Source:
         IERS Conventions (2010), eq. 7.5 (degree two, in phase). Checked against RTKLIB's tidedisp.
     """
-    up = position_m / np.linalg.norm(position_m)
-    sine2 = float(up[2] ** 2)
+    up = position_m / np.linalg.norm(position_m, axis=-1, keepdims=True)
+    sine2 = up[..., 2:] ** 2
     h2 = _LOVE_H2 + _LOVE_H2_LATITUDE * (3.0 * sine2 - 1.0) / 2.0
     l2 = _SHIDA_L2 + _SHIDA_L2_LATITUDE * (3.0 * sine2 - 1.0) / 2.0
-    total = np.zeros(3)
+    total = np.zeros(position_m.shape)
     for body_m, ratio in zip(sun_and_moon_ecef(time_ns), (_GM_RATIO_SUN, _GM_RATIO_MOON), strict=True):
         distance_m = np.linalg.norm(body_m)
         toward = body_m / distance_m
         size_m = ratio * WGS84_SEMI_MAJOR_M**4 / distance_m**3
-        along = float(toward @ up)
+        along = (up @ toward)[..., None]
         total += size_m * (h2 * up * (1.5 * along**2 - 0.5) + 3.0 * l2 * along * (toward - along * up))
     return total

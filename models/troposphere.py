@@ -61,13 +61,13 @@ def _continued_fraction(sine: FloatArray, abc: FloatArray) -> FloatArray:
 
 
 def mapping_functions(
-    latitude_rad: float, height_m: float, time_ns: int, elevation_rad: FloatArray
+    latitude_rad: float | FloatArray, height_m: float | FloatArray, time_ns: int, elevation_rad: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the hydrostatic and wet mapping factors, both shape ``(n,)``.
 
     Args:
-        latitude_rad: Geodetic latitude of the receiver.
-        height_m: Height of the receiver above the ellipsoid.
+        latitude_rad: Geodetic latitude of the receiver, or of each row's, shape ``(n,)``.
+        height_m: Height of the receiver above the ellipsoid, or of each row's, shape ``(n,)``.
         time_ns: Epoch, for the season.
         elevation_rad: Elevations, shape ``(n,)``, above about 3 degrees.
 
@@ -76,9 +76,8 @@ def mapping_functions(
     """
     utc = to_utc(time_ns)
     seconds = utc.hour * 3600 + utc.minute * 60 + utc.second
-    year = (utc.timetuple().tm_yday + seconds / SECONDS_PER_DAY - _PHASE_DAY) / 365.25
-    if latitude_rad < 0.0:
-        year += 0.5
+    south = np.asarray(latitude_rad) < 0.0
+    year = (utc.timetuple().tm_yday + seconds / SECONDS_PER_DAY - _PHASE_DAY) / 365.25 + 0.5 * south
     degrees = abs(np.degrees(latitude_rad))
     season = np.cos(2.0 * np.pi * year)
     hydro = np.array(

@@ -3,15 +3,20 @@
 Used on phase changes of stations times satellites: rows are receiver clocks, columns satellite clocks and orbits, and
 what is left is a slip. Sums of absolute residuals are minimised over all effects together: alternating medians do not
 converge when entries are missing and the effects are large, as at a change of ephemerides.
+
+The normal equations of such a table are two diagonals and the weights between them, so the effects of the rows are
+eliminated by hand. The slow twin with the whole design matrix is in `models.two_way_slow`.
 """
 
+import numba
 import numpy as np
 
 from stations.arrays import BoolArray, FloatArray, IntArray
 
-_ROUNDS = 30
-_SMALLEST_M = 1e-4  # residuals below weigh alike; a tenth of the phase noise
-_CONVERGED_M = 1e-6
+ROUNDS = 30
+SMALLEST_M = 1e-4  # residuals below weigh alike; a tenth of the phase noise
+CONVERGED_M = 1e-6
+RIDGE = 1e-9  # of the largest weight: chooses the free constant of every connected part of the table
 
 
 def two_way_residual(value: FloatArray, row: IntArray, column: IntArray, use: BoolArray) -> FloatArray:
@@ -32,25 +37,84 @@ def two_way_residual(value: FloatArray, row: IntArray, column: IntArray, use: Bo
     """
     _, rows = np.unique(row, return_inverse=True)
     _, columns = np.unique(column, return_inverse=True)
-    design = np.zeros((len(value), rows.max(initial=-1) + columns.max(initial=-1) + 2))
-    design[np.arange(len(value)), rows] = 1.0
-    design[np.arange(len(value)), rows.max(initial=-1) + 1 + columns] = 1.0
-    used = design[use]
-    # One free constant per connected part of the table: a small ridge chooses it without touching residuals.
-    ridge = 1e-9 * np.eye(design.shape[1])
-    weight = np.ones(int(np.count_nonzero(use)))
-    residual = np.asarray(value, dtype=np.float64)
-    for _ in range(_ROUNDS):
-        scaled = used * weight[:, None]
-        normal = scaled.T @ used
-        normal += ridge * max(float(weight.max(initial=0.0)), 1.0)
-        before = residual
-        # The effects of what is left are added up, so that the ridge pulls at corrections only.
-        effects = np.linalg.solve(normal, scaled.T @ residual[use])
-        residual = residual - design @ effects
-        if float(np.abs(residual - before).max(initial=0.0)) < _CONVERGED_M:
-            break
-        weight = 1.0 / np.maximum(np.abs(residual[use]), _SMALLEST_M)
-    usable = np.bincount(columns, weights=use, minlength=columns.max(initial=-1) + 1)
+    count = int(columns.max(initial=-1)) + 1
+    # Copies: a strided or read-only array would make numba compile once more in the hot path.
+    residual = np.array(value, dtype=np.float64)
+    _reweight_inplace(
+        residual, rows.astype(np.int64), columns.astype(np.int64), np.array(use), int(rows.max(initial=-1)) + 1, count
+    )
+    usable = np.bincount(columns, weights=use, minlength=count)
     residual[usable[columns] < 2] = 0.0  # a comparison needs two
     return residual
+
+
+@numba.njit(cache=True)
+def _reweight_inplace(
+    residual: FloatArray, row: IntArray, column: IntArray, use: BoolArray, row_count: int, column_count: int
+) -> None:
+    """Take the effects out of ``residual`` in rounds, with weights from the round before."""
+    weight = np.ones(len(residual))
+    for _ in range(ROUNDS):
+        of_row, of_column = _effects(residual, weight, row, column, use, row_count, column_count)
+        change = 0.0
+        for k in range(len(residual)):
+            step = of_row[row[k]] + of_column[column[k]]
+            residual[k] -= step
+            change = max(change, abs(step))
+            weight[k] = 1.0 / max(abs(residual[k]), SMALLEST_M)
+        if change < CONVERGED_M:
+            break
+
+
+@numba.njit(cache=True)
+def _effects(
+    value: FloatArray,
+    weight: FloatArray,
+    row: IntArray,
+    column: IntArray,
+    use: BoolArray,
+    row_count: int,
+    column_count: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weighted least-squares effects of rows and columns; those of rows are eliminated first."""
+    by_row, of_row = np.zeros(row_count), np.zeros(row_count)
+    by_column, of_column = np.zeros(column_count), np.zeros(column_count)
+    between = np.zeros((row_count, column_count))
+    largest = 1.0
+    for k in range(len(value)):
+        if use[k]:
+            largest = max(largest, weight[k])
+            by_row[row[k]] += weight[k]
+            by_column[column[k]] += weight[k]
+            between[row[k], column[k]] += weight[k]
+            of_row[row[k]] += weight[k] * value[k]
+            of_column[column[k]] += weight[k] * value[k]
+    by_row += RIDGE * largest
+    normal = np.diag(by_column + RIDGE * largest)
+    for i in range(row_count):
+        for j in range(column_count):
+            factor = between[i, j] / by_row[i]
+            if factor != 0.0:
+                of_column[j] -= factor * of_row[i]
+                for k in range(j + 1):
+                    normal[j, k] -= factor * between[i, k]
+    _solve_inplace(normal, of_column)
+    return (of_row - between @ of_column) / by_row, of_column
+
+
+@numba.njit(cache=True)
+def _solve_inplace(matrix: FloatArray, right: FloatArray) -> None:
+    """Solve with the lower triangle of a symmetric positive definite matrix, by LDL (Golub and Van Loan, 4.1.2)."""
+    size = len(right)
+    for j in range(size):
+        for i in range(j + 1, size):
+            factor = matrix[i, j] / matrix[j, j]
+            if factor != 0.0:
+                for k in range(i, size):
+                    matrix[k, i] -= factor * matrix[k, j]
+                right[i] -= factor * right[j]
+    for j in range(size - 1, -1, -1):
+        total = right[j]
+        for i in range(j + 1, size):
+            total -= matrix[i, j] * right[i]
+        right[j] = total / matrix[j, j]

@@ -11,6 +11,7 @@ from enum import IntFlag
 
 import numpy as np
 
+from models.medians import median_by_group
 from models.two_way import two_way_residual
 from stations.arrays import BoolArray, FloatArray, IntArray
 
@@ -95,9 +96,7 @@ def test_changes(change: PhaseChange, floor_m: float, slope_m: float) -> IntArra
 
 
 def _station_median(value: FloatArray, station: IntArray, use: BoolArray) -> FloatArray:
-    common = np.zeros(len(value))
-    for one in np.unique(station):
-        rows = station == one
-        chosen = rows & use
-        common[rows] = np.median(value[chosen]) if chosen.any() else 0.0
-    return common
+    """Return the median of each row's station, 0 where nothing of it is to be used, shape ``(n,)``."""
+    names, group = np.unique(station, return_inverse=True)
+    median = median_by_group(value[use], group[use], len(names))
+    return np.nan_to_num(median)[group]

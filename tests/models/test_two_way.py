@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from models.two_way import two_way_residual
+from models.two_way_slow import two_way_residual_slow
 
 
 def _least_absolute(value, row, column, use):
@@ -44,3 +45,19 @@ def test_a_slip_stands_out():
     # A hundredth of the slip: the bounded weights let the outlier pull that much.
     assert abs(residual[17] - 0.19) < 2e-3
     assert np.abs(np.delete(residual, 17)).max() < 2e-3
+
+
+def test_equals_the_whole_design_matrix(rng):
+    """Ragged tables of several parts that share nothing, some entries unusable: the residuals of the slow twin."""
+    for _ in range(20):
+        count = int(rng.integers(30, 90))
+        cells = rng.choice(160, count, replace=False)
+        row, column = np.divmod(cells, 16)
+        column = column + 100 * (row % 2)  # two parts
+        value = rng.normal(0, 30, 10)[row] + rng.normal(0, 1, 200)[column] + rng.normal(0, 0.002, count)
+        value[rng.integers(0, count, 3)] += rng.normal(0, 1000, 3)
+        use = rng.random(count) < 0.9
+        fast, slow = two_way_residual(value, row, column, use), two_way_residual_slow(value, row, column, use)
+        # A hundredth of the phase noise: weights of 1e4 and 1e-3 leave that much open where parts hardly hang together.
+        assert np.abs(fast - slow).max() < 1e-5
+        assert not np.array_equal(fast, value)

@@ -1,0 +1,169 @@
+"""What an epoch brings to the network filter: observations become rows of arcs, slips are found, arcs start anew.
+
+One row is one arc that is observed, in the order of the arcs of the state. Nothing is estimated here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.network_state import NetworkPolicy, NetworkState, add_arc, reset_arc
+from models.network_update import Observed, start_cyc
+from models.reduction import Reduced
+from models.validity import SLIP, PhaseChange, test_changes
+from stations.arrays import BoolArray, FloatArray, IntArray
+from stations.constants import NS_PER_MS
+
+_SATELLITES = 1000  # satellite integers are below
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The observations of all stations that the filter uses, one row each, shape ``(n,)`` or ``(2, n)``."""
+
+    station: IntArray
+    satellite: IntArray
+    code_m: FloatArray
+    phase_m: FloatArray
+    wavelength_m: FloatArray
+    signal: IntArray
+    lock_ms: IntArray
+    half_cycle: BoolArray
+    elevation_rad: FloatArray
+    slant_factor: FloatArray
+    wet_mapping: FloatArray
+
+    @property
+    def key(self) -> IntArray:
+        """Station and satellite in one integer, ascending."""
+        return self.station * _SATELLITES + self.satellite
+
+    def rows(self, order: IntArray) -> "_Columns":
+        return _Columns(
+            self.station[order],
+            self.satellite[order],
+            self.code_m[:, order],
+            self.phase_m[:, order],
+            self.wavelength_m[:, order],
+            self.signal[:, order],
+            self.lock_ms[order],
+            self.half_cycle[order],
+            self.elevation_rad[order],
+            self.slant_factor[order],
+            self.wet_mapping[order],
+        )
+
+
+def take_in(
+    policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Reduced], time_ns: int
+) -> tuple[NetworkState, Observed, int]:
+    """Match observations with arcs, add new arcs, find slips and restart what slipped.
+
+    Returns:
+        The state with an arc for every observation, the observations in the order of the arcs, and how many slipped.
+    """
+    columns = _columns(policy, state, epochs)
+    known = state.arc_station * _SATELLITES + state.arc_satellite
+    fresh = np.flatnonzero(~np.isin(columns.key, known))
+    for row in fresh.tolist():
+        state = add_arc(policy, state, int(columns.station[row]), int(columns.satellite[row]))
+    known = state.arc_station * _SATELLITES + state.arc_satellite
+    by_key = np.argsort(known)
+    arc = by_key[np.searchsorted(known, columns.key, sorter=by_key)]
+    order = np.argsort(arc)
+    arc, columns = arc[order], columns.rows(order)
+
+    # Other carriers than before have other ambiguities; a fresh arc has had none, which differs from everything.
+    new = (columns.wavelength_m != state.arc_wavelength_m[:, arc]).any(axis=0)
+    flags = np.zeros(len(arc), dtype=np.int64)
+    old = np.flatnonzero(~new)
+    if len(old):
+        change = _change(state, columns.rows(old), arc[old], time_ns)
+        flags[old] = test_changes(change, policy.slip_floor_m, policy.slip_slope_m)
+    observed = Observed(
+        arc,
+        columns.code_m,
+        columns.phase_m,
+        columns.wavelength_m,
+        columns.signal,
+        columns.elevation_rad,
+        columns.slant_factor,
+        columns.wet_mapping,
+        np.ones(len(arc), dtype=np.bool_),
+        flags,
+    )
+    slipped = (flags & SLIP) != 0
+    for row in np.flatnonzero(new | slipped).tolist():
+        state = reset_arc(policy, state, int(arc[row]), start_cyc(state, observed, row))
+    return _remembered(state, arc, columns, time_ns), observed, int(np.count_nonzero(slipped))
+
+
+def _columns(policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Reduced]) -> _Columns:
+    """Return what the filter uses of an epoch, by station and satellite."""
+    parts: list[_Columns] = []
+    for index, name in enumerate(state.stations):
+        reduced = epochs.get(name)
+        if reduced is None:
+            continue
+        ours = np.isin(reduced.satellite // 100, policy.systems)
+        row = np.flatnonzero(ours & (reduced.elevation_rad > policy.minimum_elevation_rad))
+        raw = reduced.raw
+        pair = raw.pair[:, row]
+        parts.append(
+            _Columns(
+                np.full(len(row), index, dtype=np.int64),
+                reduced.satellite[row],
+                reduced.code_m[pair, row],
+                reduced.phase_m[pair, row],
+                raw.wavelength_m[pair, row],
+                raw.signal[pair, row],
+                raw.lock_ms[row],
+                raw.half_cycle[row],
+                reduced.elevation_rad[row],
+                reduced.slant_factor[row],
+                reduced.wet_mapping[row],
+            )
+        )
+    if not parts:
+        none, pairs = np.zeros(0, dtype=np.int64), np.zeros((2, 0))
+        empty, no = np.zeros(0), np.zeros(0, dtype=np.bool_)
+        return _Columns(
+            none, none, pairs, pairs, pairs, np.zeros((2, 0), dtype=np.int64), none, no, empty, empty, empty
+        )
+    return _Columns(*(np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in _NAMES))
+
+
+_NAMES = tuple(_Columns.__dataclass_fields__)
+
+
+def _change(state: NetworkState, columns: _Columns, arc: IntArray, time_ns: int) -> PhaseChange:
+    """Return what arcs that were there before did since they were last seen."""
+    return PhaseChange(
+        # Every system has a receiver clock of its own, as in the update: a jump of all its phases is no slip.
+        columns.station * 10 + columns.satellite // 100,
+        columns.satellite,
+        (time_ns - state.arc_seen_ns[arc]) // NS_PER_MS,
+        state.arc_lock_ms[arc],
+        columns.lock_ms,
+        columns.half_cycle,
+        columns.phase_m - state.arc_phase_m[:, arc],
+        columns.elevation_rad,
+    )
+
+
+def _remembered(state: NetworkState, arc: IntArray, columns: _Columns, time_ns: int) -> NetworkState:
+    """Return the state with what the next epoch is compared with."""
+    seen, lock, epochs = state.arc_seen_ns.copy(), state.arc_lock_ms.copy(), state.arc_epochs.copy()
+    phase, wavelength = state.arc_phase_m.copy(), state.arc_wavelength_m.copy()
+    seen[arc], lock[arc] = time_ns, columns.lock_ms
+    phase[:, arc], wavelength[:, arc] = columns.phase_m, columns.wavelength_m
+    epochs[arc] += 1
+    return replace(
+        state,
+        arc_seen_ns=seen,
+        arc_lock_ms=lock,
+        arc_phase_m=phase,
+        arc_epochs=epochs,
+        arc_wavelength_m=wavelength,
+    )

@@ -1,0 +1,19 @@
+"""Medians of groups against one call of numpy per group."""
+
+import numpy as np
+
+from models.medians import median_by_group
+
+
+def test_equals_numpy_group_by_group(rng):
+    """Groups of any size in any order; an empty one has no median."""
+    for _ in range(20):
+        value, group = rng.normal(size=60), rng.integers(0, 15, 60)
+        median = median_by_group(value, group, 16)
+        for one in range(16):
+            assert np.array_equal(median[one], np.median(value[group == one]) if (group == one).any() else np.nan, True)
+
+
+def test_without_values_all_groups_are_empty():
+    """No row at all, as when no station delivers."""
+    assert np.isnan(median_by_group(np.zeros(0), np.zeros(0, dtype=np.int64), 3)).all()
