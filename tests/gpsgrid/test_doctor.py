@@ -68,6 +68,20 @@ def test_recorded_streams(shared_data, capfd, name, status, words):
 
 
 @pytest.mark.data
+def test_glonass_health_is_that_of_the_converted_file(shared_data, tmp_path):
+    """A stream and the RINEX file made of it name the same satellites as unhealthy; R05 to R15 are not among them."""
+    stream, navigation = shared_data / "rtcm3" / "week-rollover-STR24.rtcm3", tmp_path / "o.nav"
+    assert cli.run(["convert", str(stream), str(navigation)]) == 0
+    ill = [
+        {one.system: one.unhealthy for one in diagnose_file(path, "", []).report.ephemerides}
+        for path in (stream, navigation)
+    ]
+    assert ill[0] == ill[1]
+    assert ill[0]["R"] == ()
+    assert ill[0]["E"] == ("E18",)
+
+
+@pytest.mark.data
 def test_coordinates_are_checked_with_the_code(shared_data):
     stream = shared_data / "rtcm3" / "week-rollover-STR24.rtcm3"
     diagnosis = diagnose_file(stream, "", [])
