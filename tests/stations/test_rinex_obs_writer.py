@@ -236,5 +236,5 @@ def test_a_row_that_the_header_does_not_have_is_refused():
     body = _Body({0: [2]})
     with pytest.raises(ValueError, match="G07 signal 3 is not among"):
         body.epoch(made_epoch(START, [7], [3], 1.0), float("nan"))
-    with pytest.raises(ValueError, match="10000000000[.]0 does not fit"):
+    with pytest.raises(ValueError, match=r"10000000000\.0 does not fit"):
         body.epoch(made_epoch(START, [7], [2], 1e10), float("nan"))
