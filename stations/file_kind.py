@@ -26,6 +26,7 @@ class FileKind(StrEnum):
     SBF = "Septentrio SBF"
     NOVATEL = "NovAtel binary"
     HTML = "web page"
+    ARCHIVE = "archive"
     UNKNOWN = "unknown"
 
 
@@ -35,6 +36,9 @@ _FOREIGN = {
     b"\xaa\x44\x12": FileKind.NOVATEL,
     b"\xaa\x44\x13": FileKind.NOVATEL,
 }
+_ARCHIVES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # 7z, RAR, xz, zstd
+_TAR = b"ustar"
+_TAR_MARK = slice(257, 262)
 _STARTS = {
     **{f"#{version}{kind}".encode(): FileKind.SP3 for version in "ABCD" for kind in "PV"},
     b"%=SNX": FileKind.SINEX,
@@ -55,6 +59,8 @@ def kind_of(data: bytes) -> FileKind:
     """
     if not data.strip(b"\x00\r\n\t "):
         return FileKind.EMPTY if not data else FileKind.UNKNOWN
+    if data[_TAR_MARK] == _TAR or data.startswith(_ARCHIVES):
+        return FileKind.ARCHIVE
     text = _kind_of_text(data)
     if text is not None:
         return text

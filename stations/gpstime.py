@@ -120,6 +120,8 @@ def to_utc_nanos(time_ns: int) -> int:
 
 def from_utc_nanos(utc_ns: int) -> GpsNanos:
     """Return the epoch of nanoseconds since 1980-01-06 on the UTC scale, as :func:`to_utc_nanos` gives them."""
+    if utc_ns >= _LEAPS_UTC_NS[0][0]:
+        return GpsNanos(utc_ns + _LEAPS_UTC_NS[0][1] * NS_PER_S)  # of every message of today
     return GpsNanos(utc_ns + next((count for since_ns, count in _LEAPS_UTC_NS if utc_ns >= since_ns), 0) * NS_PER_S)
 
 

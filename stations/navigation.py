@@ -12,7 +12,7 @@ from stations.constants import NS_PER_S
 from stations.gpstime import to_beidou_week
 from stations.signals import Constellation, constellation_of
 
-_GALILEO_NO_ACCURACY = 255
+_GALILEO_NO_ACCURACY = 126  # first index that predicts no accuracy: spare, and 255; Galileo OS SIS ICD table 76
 _QZSS_HEALTH = 0b111110  # the last bit speaks of the augmentation signal only; RTKLIB leaves it out, too
 _BEIDOU_IOD_S = 720
 _BEIDOU_IODS = 240
@@ -150,10 +150,10 @@ class GalileoEphemeris(KeplerEphemeris):
 
         Source:
             Galileo OS SIS ICD 5.1.9.3 and OS Service Definition 2.3.1.4: healthy is health 0, data valid, and an
-            accuracy is predicted.
+            accuracy is predicted; indices from 126 on predict none (table 76).
         """
         shift = {"E1": 0, "E5a": 3, "E5b": 6}[signal]
-        return not (self.health >> shift) & 0b111 and self.sisa_index != _GALILEO_NO_ACCURACY
+        return not (self.health >> shift) & 0b111 and self.sisa_index < _GALILEO_NO_ACCURACY
 
     @property
     def healthy(self) -> bool:

@@ -90,8 +90,12 @@ class GlonassEphemeris:
 
     @property
     def healthy(self) -> bool:
-        """Whether the satellite may be used: Bn and both ln words (GLONASS ICD 5.1, 5.3)."""
-        return not (self.health or self.service.unhealthy_3 or self.service.unhealthy_5)
+        """Whether the satellite may be used: Bn alone (GLONASS ICD 5.1), as RINEX files have it and RTKLIB reads it.
+
+        The ln flags are passed on in ``service`` and decide nothing: receivers send them set beside a Bn of zero, for
+        satellites whose observations are as good as others.
+        """
+        return self.health == 0
 
 
 @dataclass(frozen=True)

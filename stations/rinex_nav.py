@@ -20,6 +20,7 @@ from stations.rinex_text import LineTable, broken, decimal, integer
 from stations.signals import satellite_number
 
 _FIELD = 19
+_ROW = 4 * _FIELD
 _PIVOT_YEAR = 80
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
 _FIVE_LINES_OF_GLONASS = 3.05  # version
@@ -79,9 +80,9 @@ def read_navigation_file(text: str, source: str, systems: str = "GREJCIS") -> Na
     version, kind, first = _read_header(table)
     layout = _Layout(version, kind, 4, 3) if version >= 3.0 else _Layout(version, kind, 3, 2)  # noqa: PLR2004 - a version
     skipped: Counter[str] = Counter()
-    epochs_ns: dict[str, int] = {}
+    known: dict[str, int] = {}
     ephemerides = tuple(
-        _ephemeris(table, at, letter, layout, epochs_ns)
+        _ephemeris(table, at, letter, layout, known)
         for at, letter in _records(table, first, layout, skipped)
         if letter in systems
     )
@@ -153,7 +154,8 @@ def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str
                 skipped[letter] += 1
 
 
-def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, epochs_ns: dict[str, int]) -> Ephemeris:
+def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, known: dict[str, int]) -> Ephemeris:
+    # Satellites and epochs come many times; ``known`` has those that were read before.
     kind = KINDS[letter]
     fifth = table.lines[at + 4] if at + 4 < len(table) else "?"
     if letter == "R" and layout.version >= _FIVE_LINES_OF_GLONASS and fifth.startswith(" "):
@@ -163,14 +165,15 @@ def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, epochs_n
     name = letter + line[: layout.satellite_width][-2:]
     epoch = line[layout.satellite_width : layout.first_column + _FIELD]
     try:
-        satellite = satellite_number(letter + f"{integer(name[1:]) or _no_satellite():02d}")
-        if epoch not in epochs_ns:
-            epochs_ns[epoch] = _epoch_ns(line, layout)
+        if name not in known:
+            known[name] = satellite_number(letter + f"{integer(name[1:]) or _no_satellite():02d}")
+        if epoch not in known:
+            known[epoch] = _epoch_ns(line, layout)
     except ValueError as error:
         raise broken(table.source, at + 1, f"satellite or epoch in {line[:23]!r}: {error}") from None
     try:
         check(kind, values)
-        return kind.build(Record(satellite, epochs_ns[epoch], values, layout.old))
+        return kind.build(Record(known[name], known[epoch], values, layout.old))
     except ValueError as error:
         raise broken(table.source, at + 1, f"ephemeris of satellite {name}: {error}") from None
 
@@ -189,13 +192,16 @@ def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[floa
         message = f"an ephemeris has {kind.lines} lines, the file ends in the middle of it; is it cut off?"
         raise broken(table.source, at + 1, message)
     lines = table.lines[at:end]
-    for number in range(at + 1, end):
-        if lines[number - at][: layout.first_column].strip():
-            message = f"{table.lines[number][:23]!r} starts inside the ephemeris of line {at + 1}"
+    first, last = layout.first_column, layout.first_column + 4 * _FIELD
+    margin = " " * first
+    for number, line in enumerate(lines[1:], at + 1):
+        if not line.startswith(margin) and line[:first].strip():
+            message = f"{line[:23]!r} starts inside the ephemeris of line {at + 1}"
             raise broken(table.source, number + 1, f"{message}, which has {kind.lines} lines")
-    first, width = layout.first_column, 4 * _FIELD
-    rows = [line[first : first + width].ljust(width) for line in lines]
-    values = _numbers("".join(rows)[_FIELD:]) or _numbers_slow(table, at, end, first)
+    block = "".join([line[first:last] for line in lines])
+    if len(block) < _ROW * kind.lines:
+        block = "".join([line[first:last].ljust(_ROW) for line in lines])
+    values = _numbers(block[_FIELD:]) or _numbers_slow(table, at, end, first)
     if not all(map(math.isfinite, values)):
         missing = [index for index in kind.required if math.isnan(values[index])]
         if missing:

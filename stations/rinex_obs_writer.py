@@ -10,21 +10,22 @@ was last seen (its first epoch included), bit 1 where the phase may be off by ha
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from stations import gpstime
-from stations.arrays import FloatArray
-from stations.constants import NS_PER_MS
+from stations.arrays import FloatArray, IntArray
 from stations.epoch import StationEpoch
 from stations.rinex_columns import SYSTEMS
 from stations.rinex_header import PhaseShift
+from stations.rinex_lines import NEVER_NS, fits, line_width, print_lines_inplace
 from stations.rinex_obs_contents import ObservationContents
 from stations.rinex_obs_header import VERSION, StationDescription, calendar, header_lines
 from stations.signals import SIGNALS, Constellation, satellite_name
 
 __all__ = ["ObservationWriter", "StationDescription", "writable", "write_observations"]
 
-_LARGEST = 9_999_999_999.999  # F14.3 with a sign or one digit more
 _TICK_NS = 100  # seconds have seven decimals
-_UNKNOWN_DBHZ_STEP = 6.0  # RINEX 3.04 table 9: strength digit n covers 6n to 6n + 5 dBHz
+_NUMBERS = 1000  # satellites and signals are numbered below
 _SUPPORTED_CODES = {  # RINEX 3.04 tables 4 to 10; what came later cannot be in a file of that version
     Constellation.GPS: "1C 1S 1L 1X 1P 1W 1Y 1M 1N 2C 2D 2S 2L 2X 2P 2W 2Y 2M 2N 5I 5Q 5X",
     Constellation.GLONASS: "1C 1P 4A 4B 4X 2C 2P 6A 6B 6X 3I 3Q 3X",
@@ -88,7 +89,7 @@ class ObservationWriter:
             message = f"epoch {gpstime.to_iso(epoch.time_ns)} is not later than the one before; sort them first"
             raise ValueError(message)
         self._before_ns = epoch.time_ns
-        return "\n".join(self._body.epoch(epoch, clock_offset_s)) + "\n"
+        return self._body.epoch(epoch, clock_offset_s)
 
 
 def write_observations(
@@ -136,58 +137,49 @@ class _Body:
     """Writes epochs and remembers when every phase was last seen."""
 
     def __init__(self, present: dict[int, list[int]]) -> None:
-        self._slot = {number: place for numbers in present.values() for place, number in enumerate(numbers)}
-        self._slots = {system: len(numbers) for system, numbers in present.items()}
-        self._seen_ns: dict[tuple[int, int], int] = {}
+        self._slot: IntArray = np.full(_NUMBERS, -1, dtype=np.int64)
+        self._slots: IntArray = np.zeros(len(SYSTEMS), dtype=np.int64)
+        for system, numbers in present.items():
+            self._slot[numbers] = np.arange(len(numbers))
+            self._slots[system] = len(numbers)
+        self._seen_ns: IntArray = np.full((_NUMBERS, 100), NEVER_NS, dtype=np.int64)
 
-    def epoch(self, epoch: StationEpoch, clock_offset_s: float) -> list[str]:
+    def epoch(self, epoch: StationEpoch, clock_offset_s: float) -> str:
         """Return the lines of one epoch."""
         if epoch.time_ns % _TICK_NS:
             message = f"time tag {epoch.time_ns} ns: RINEX has seven decimals of a second"
             raise ValueError(message)
-        records: dict[int, list[str]] = {}
-        columns = (
-            epoch.pseudorange_m,
-            epoch.phase_cyc,
-            epoch.doppler_hz,
-            epoch.cn0_dbhz,
+        if np.any(np.diff(epoch.satellite) < 0):
+            epoch = epoch.rows(np.argsort(epoch.satellite, kind="stable"))
+        satellites = len(np.unique(epoch.satellite))
+        text = np.empty(satellites * line_width(int(self._slots.max())), dtype=np.uint8)
+        end = print_lines_inplace(
+            text,
+            self._slot,
+            self._slots,
+            self._seen_ns,
+            epoch.time_ns,
+            epoch.satellite,
+            epoch.signal,
+            (epoch.pseudorange_m, epoch.phase_cyc, epoch.doppler_hz, epoch.cn0_dbhz),
             epoch.lock_ms,
             epoch.half_cycle,
         )
-        values = zip(
-            epoch.satellite.tolist(), epoch.signal.tolist(), *(column.tolist() for column in columns), strict=True
-        )
-        for satellite, signal, code, phase, doppler, strength, lock_ms, half in values:
-            if satellite not in records:
-                records[satellite] = [" " * 64] * self._slots[satellite // 100]
-            digit = _strength_digit(strength)
-            slip = not math.isnan(phase) and self._slipped(epoch.time_ns, satellite, signal, lock_ms)
-            records[satellite][self._slot[signal]] = (
-                _field(code, 0, digit) + _field(phase, slip + 2 * half, digit) + _field(doppler) + _field(strength)
-            )
+        if end < 0:
+            raise ValueError(_refusal(epoch, -end - 1, self._slot))
         moment = calendar(epoch.time_ns)
         clock = "" if math.isnan(clock_offset_s) else f"{'':6}{clock_offset_s:15.12f}"
         first = (
             f"> {moment[0]:4d} {moment[1]:02d} {moment[2]:02d} {moment[3]:02d} {moment[4]:02d}{moment[5]:11.7f}"
-            f"  0{len(records):3d}{clock}"
+            f"  0{satellites:3d}{clock}\n"
         )
-        return [first, *((satellite_name(sat) + "".join(fields)).rstrip() for sat, fields in sorted(records.items()))]
-
-    def _slipped(self, time_ns: int, satellite: int, signal: int, lock_ms: int) -> bool:
-        before_ns = self._seen_ns.get((satellite, signal))
-        self._seen_ns[satellite, signal] = time_ns
-        # Rounded to milliseconds like lock_ms itself: an arc that goes on is as old as the time since, or older.
-        return before_ns is None or lock_ms < (time_ns - before_ns) // NS_PER_MS
+        return first + text[:end].tobytes().decode("ascii")
 
 
-def _field(value: float, indicator: int = 0, digit: int = 0) -> str:
-    if math.isnan(value):
-        return " " * 16
-    if not -0.1 * _LARGEST < value < _LARGEST:
-        message = f"{value} does not fit into the ten digits of a RINEX observation"
-        raise ValueError(message)
-    return f"{value:14.3f}{indicator or ' '}{digit or ' '}"
-
-
-def _strength_digit(cn0_dbhz: float) -> int:
-    return 0 if math.isnan(cn0_dbhz) else min(max(int(cn0_dbhz / _UNKNOWN_DBHZ_STEP), 1), 9)
+def _refusal(epoch: StationEpoch, row: int, slot: IntArray) -> str:
+    satellite, signal = int(epoch.satellite[row]), int(epoch.signal[row])
+    if slot[signal] < 0 or satellite // 100 != signal // 100:
+        return f"{satellite_name(satellite)} signal {signal} is not among those that the header was made for"
+    values = (epoch.pseudorange_m[row], epoch.phase_cyc[row], epoch.doppler_hz[row], epoch.cn0_dbhz[row])
+    wrong = next(float(value) for value in values if not (math.isnan(value) or fits(value)))
+    return f"{wrong} does not fit into the ten digits of a RINEX observation"

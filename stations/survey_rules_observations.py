@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from stations.plural import counted
 from stations.survey_finding import Finding, Severity
 from stations.survey_report import SurveyReport
 
@@ -97,18 +98,19 @@ def rhythm_findings(report: SurveyReport) -> Iterator[Finding]:
             "Set the observation messages to 1 Hz if bandwidth matters.",
         )
     if epochs.missing:
-        plural = "s" if epochs.gaps > 1 else ""
         share = epochs.missing / (epochs.count + epochs.missing)
         yield Finding(
             _PROBLEM if share > _MANY_GAPS else _WARNING if share > _FEW_GAPS else _NOTE,
-            f"{epochs.missing} epochs are missing in {epochs.gaps} gap{plural}, the longest {epochs.longest_gap_s:g} s",
+            f"{counted(epochs.missing, 'epoch is', 'epochs are')} missing in {counted(epochs.gaps, 'gap')}, "
+            f"the longest {epochs.longest_gap_s:g} s",
             "Every gap may hide slips, and the network goes on without the station.",
             "Check the link, the load of the receiver, and its power supply.",
         )
     if epochs.late or epochs.repeated:
         yield Finding(
             _WARNING,
-            f"{epochs.late} epochs came after later ones, {epochs.repeated} observations came twice",
+            f"{counted(epochs.late, 'epoch')} came after later ones, "
+            f"{counted(epochs.repeated, 'observation')} came twice",
             "Two sources are mixed, or a recording was put together badly.",
             "Make sure that only one receiver sends on this mountpoint or topic.",
         )
@@ -139,7 +141,7 @@ def tracking_findings(report: SurveyReport) -> Iterator[Finding]:
         if slips / phases > _MANY_SLIPS:
             yield Finding(
                 _WARNING,
-                f"{slips} losses of lock in {phases} phases ({slips / phases:.1%})",
+                f"{counted(slips, 'loss', 'losses')} of lock in {counted(phases, 'phase')} ({slips / phases:.1%})",
                 "After each of them the integer has to be found again.",
                 "Look for interference, obstructions, a bad antenna cable, and a receiver that is overloaded.",
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from stations.plural import counted
 from stations.survey_finding import Finding, Severity
 from stations.survey_report import SurveyReport
 
@@ -28,7 +29,7 @@ def transport_findings(report: SurveyReport) -> Iterator[Finding]:
         severity = _PROBLEM if share > _MANY_ERRORS else _WARNING if share > _FEW_ERRORS else _NOTE
         yield Finding(
             severity,
-            f"{stream.bad_crc} of {tried} frames have a wrong checksum ({share:.1%})",
+            f"{counted(stream.bad_crc, 'wrong checksum')} in {counted(tried, 'frame')} ({share:.1%})",
             "Bytes are lost or changed on the way; every such frame is an epoch or a message that is missing.",
             "Check cable, baud rate (too low for the messages that are on) and radio or mobile link.",
         )
@@ -37,7 +38,7 @@ def transport_findings(report: SurveyReport) -> Iterator[Finding]:
         much = share > _MUCH_JUNK
         yield Finding(
             _WARNING if much else _NOTE,
-            f"{stream.junk_bytes} bytes belong to no RTCM 3 frame ({share:.1%})",
+            f"{counted(stream.junk_bytes, 'byte belongs', 'bytes belong')} to no RTCM 3 frame ({share:.1%})",
             "Something else is mixed in, or frames are cut."
             if much
             else "A cut frame at the beginning or end is usual.",
@@ -49,7 +50,7 @@ def transport_findings(report: SurveyReport) -> Iterator[Finding]:
         example = next(iter(stream.refusals), "")
         yield Finding(
             _WARNING,
-            f"{count} messages refused: {reason.replace('_', ' ')} ({example})",
+            f"{counted(count, 'message')} refused: {reason.replace('_', ' ')} ({example})",
             "These messages contradict the standard or each other and are not used.",
             "Update the firmware of the receiver, or ask its maker.",
         )
@@ -87,7 +88,7 @@ def messages_findings(report: SurveyReport) -> Iterator[Finding]:
     if stream is not None and stream.unknown_ranges:
         yield Finding(
             _WARNING,
-            f"{stream.unknown_ranges} observations lack their whole milliseconds",
+            f"{counted(stream.unknown_ranges, 'observation lacks its', 'observations lack their')} whole milliseconds",
             "Compact messages (MSM1 to MSM3) need full ones beside them.",
             "Send MSM7, or MSM5 or MSM4.",
         )
@@ -96,7 +97,7 @@ def messages_findings(report: SurveyReport) -> Iterator[Finding]:
         few = stream.unknown_channels < _FEW_UNKNOWN * known
         yield Finding(
             _NOTE if few else _WARNING,
-            f"{stream.unknown_channels} GLONASS phases cannot be used: nobody tells the frequency channels",
+            f"{counted(stream.unknown_channels, 'GLONASS phase')} cannot be used: nobody tells the frequency channels",
             "MSM4 and MSM6 do not say on which frequency a GLONASS satellite sends; until 1020 comes nobody knows."
             if few
             else "MSM4 and MSM6 do not say on which frequency a GLONASS satellite sends.",

@@ -115,7 +115,7 @@ def convert(
 ) -> None:
     """Convert RTCM 3 to RINEX 3.04 and back, and RINEX 2, 3 and 4 to RINEX 3.04."""
     options = _of("convert_rtcm", "ConvertOptions")(navigation, date, int(msm), station, marker)
-    _of("convert_command", "convert")(source, target, options, Console())
+    _of("convert_command", "convert")(source, target, options, _of("patient_console", "PatientConsole")())
 
 
 @app.command()
@@ -132,7 +132,8 @@ def doctor(
 
     Exit status: 0 in order, 1 unusable for network RTK, 2 cannot be read.
     """
-    status = _of("doctor_command", "doctor")(sources, seconds, date, as_text=not as_json, console=Console())
+    console = _of("patient_console", "PatientConsole")()
+    status = _of("doctor_command", "doctor")(sources, seconds, date, as_text=not as_json, console=console)
     raise typer.Exit(status)
 
 

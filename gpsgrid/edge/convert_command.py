@@ -3,7 +3,9 @@ and suffix. What is decided stands in ``stations``; here files are opened and pe
 """  # noqa: D205 - one sentence
 
 import datetime as dt
+import os
 import re
+from itertools import combinations
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gpsgrid.edge.convert_rtcm import ConvertOptions, created_now, from_rtcm
 from gpsgrid.edge.convert_words import words_of
+from gpsgrid.edge.foreign_files import FOREIGN
 from stations.conversion_report import ConversionReport, Tally
 from stations.edge.byte_source import chunks_of, writing
 from stations.edge.files import load_observations, read_data, read_text
@@ -39,6 +42,7 @@ def convert(source: Path, target: Path, options: ConvertOptions, console: Consol
     Raises:
         GpsgridError: A file cannot be read or written, is of a kind that cannot be converted, or nobody knows its date.
     """
+    _refuse_the_same_file({"IN": source, "OUT": target, "--navigation": options.navigation})
     kind, wanted = _kind_of_file(source), _wanted(target)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -68,6 +72,22 @@ def _converted(
     raise GpsgridError(Reason.BROKEN_FILE, message, file=str(source))
 
 
+def _refuse_the_same_file(files: dict[str, Path | None]) -> None:
+    """Refuse files that are one, by whatever names and links: what is written would take the place of what is read."""
+    given = [(role, path) for role, path in files.items() if path is not None]
+    for (role, path), (other_role, other) in combinations(given, 2):
+        if _same(path, other):
+            message = f"{role} {path} and {other_role} {other} are the same file; name another file to write to"
+            raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _kind_of_file(path: Path) -> FileKind:
     head = next(chunks_of(path), b"")
     kind = kind_of(head)
@@ -75,7 +95,9 @@ def _kind_of_file(path: Path) -> FileKind:
         kind = kind_of(read_data(path))  # compressed in a way that only the whole file tells, or frames that come late
     if kind in {FileKind.RTCM3, FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION}:
         return kind
-    message = f"{path} is neither RTCM 3 nor a RINEX observation or navigation file (it looks like: {kind.value})"
+    advice = FOREIGN.get(kind, "these cannot be converted; gpsgrid doctor says what is in it")
+    looks = "its content is of no known kind" if kind is FileKind.UNKNOWN else f"it looks like: {kind.value}"
+    message = f"{path} is neither RTCM 3 nor a RINEX observation or navigation file ({looks}); {advice}"
     raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path))
 
 
@@ -115,7 +137,7 @@ def _observations(source: Path, target: Path, progress: Progress) -> ConversionR
     observations, tally = load_observations([source]), Tally()
     epochs = usable_epochs(observations, tally)
     if not epochs:
-        message = f"{source} has no observations"
+        message = f"{source} has a header and no observations; is it cut off? Fetch or record it again"
         raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
     writer = ObservationWriter(
         description_of(observations),
@@ -136,6 +158,9 @@ def _navigation(source: Path, target: Path) -> ConversionReport:
     found, tally = read_navigation_file(read_text(source), str(source)), Tally()
     tally.left_out.update({f"records {kind}": count for kind, count in found.skipped.items()})
     usable = writable_ephemerides(found.ephemerides, tally)
+    if not usable:
+        message = f"{source} has no ephemerides that can be written; is it cut off? Fetch it again"
+        raise GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
     tally.navigation(usable)
     with writing(target) as sink:
         sink.write(write_navigation(usable, dt.datetime.now(dt.UTC)).encode("ascii"))

@@ -64,7 +64,12 @@ def from_rtcm(
         progress.update(task, description="writing")
         again = RtcmToRinex(source.name, near_ns, seen.reader.feed.channels)
         _write_observations(_watched(source, progress, task), target, again, seen, options.marker)
-    if navigation is not None:
+    if navigation is not None and not seen.ephemerides:
+        message = f"{navigation} was not written: {source} has no ephemerides; take them from another station"
+        if target is None:
+            raise GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source))
+        seen.tally.note(message)
+    elif navigation is not None:
         _write_navigation(navigation, seen.ephemerides, seen.tally)
     elif seen.ephemerides:
         seen.tally.note("its ephemerides were not asked for; --navigation OUT.nav writes them, too")

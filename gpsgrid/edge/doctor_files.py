@@ -4,7 +4,8 @@ from pathlib import Path
 
 from gpsgrid.diagnosis import Diagnosis
 from gpsgrid.edge.convert_rtcm import start_of
-from gpsgrid.edge.doctor_summaries import SUMMARIES, span
+from gpsgrid.edge.doctor_summaries import SUMMARIES, nothing_in, span
+from gpsgrid.edge.foreign_files import FOREIGN
 from gpsgrid.position_check import check_position, finding_of
 from stations.edge.byte_source import chunks_of
 from stations.edge.files import read_data
@@ -19,16 +20,6 @@ from stations.stream_date import StreamDate
 from stations.survey import StreamSurvey, survey_navigation, survey_observations
 from stations.survey_findings import findings_of
 from stations.survey_report import SurveyReport
-
-_FOREIGN = {
-    FileKind.UBX: "configure the receiver to send RTCM 3 (UBX-RXM-RAWX is not read)",
-    FileKind.SBF: "configure the receiver to send RTCM 3, or convert the file to RINEX with the maker's program",
-    FileKind.NOVATEL: "configure the receiver to send RTCM 3, or convert the file to RINEX with the maker's program",
-    FileKind.HTML: "a server answered with a web page; check the address it was fetched from",
-    FileKind.EMPTY: "nothing was recorded; check the source and the disk",
-    FileKind.RINEX_OTHER: "observation, navigation and clock files are read",
-    FileKind.UNKNOWN: "expected RTCM 3, RINEX, SP3, ANTEX, SINEX, NMEA or .pos",
-}
 
 
 def kind_of_file(path: Path) -> FileKind:
@@ -65,12 +56,14 @@ def diagnose_file(path: Path, date: str, ephemerides: list[Ephemeris]) -> Diagno
     kind = FileKind.UNKNOWN
     try:
         kind = kind_of_file(path)
-        if kind in _FOREIGN:
-            return Diagnosis(str(path), kind.value, error=f"{path}: {kind.value}; {_FOREIGN[kind]}")
+        if kind in FOREIGN:
+            return Diagnosis(str(path), kind.value, error=f"{path}: {kind.value}; {FOREIGN[kind]}")
         if kind is FileKind.RTCM3:
             return diagnosis_of(str(path), "RTCM 3 file", survey_file(path, date))
         if kind is FileKind.RINEX_OBSERVATION:
             observations = read_observations(read_data(path), str(path))
+            if not observations.epochs:
+                raise nothing_in(path, "a RINEX header and no epochs")
             report = survey_observations(observations, ephemerides)
             return diagnosis_of(str(path), f"{kind.value} file, version {observations.version:.2f}", report)
         if kind is FileKind.RINEX_NAVIGATION:
@@ -126,10 +119,11 @@ def _day_near_now(path: Path) -> int:
 def _navigation(path: Path) -> Diagnosis:
     found = read_navigation_file(read_data(path).decode("latin-1"), str(path))
     kind = f"{FileKind.RINEX_NAVIGATION.value} file, version {found.version:.2f}"
+    passed_over = ", ".join(f"{count} {kind}" for kind, count in found.skipped.items())
+    if not found.ephemerides:
+        raise nothing_in(path, f"no ephemerides that are read{passed_over and f' ({passed_over} passed over)'}")
     times_ns = [ephemeris.toe_ns for ephemeris in found.ephemerides]
-    facts = [("records", str(len(times_ns)))]
-    if times_ns:
-        facts.append(("reference times", span(min(times_ns), max(times_ns))))
-    if found.skipped:
-        facts.append(("passed over", ", ".join(f"{count} {kind}" for kind, count in found.skipped.items())))
+    facts = [("records", str(len(times_ns))), ("reference times", span(min(times_ns), max(times_ns)))]
+    if passed_over:
+        facts.append(("passed over", passed_over))
     return Diagnosis(str(path), kind, facts=tuple(facts), report=survey_navigation(found.ephemerides))

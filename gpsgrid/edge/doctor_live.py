@@ -16,6 +16,7 @@ from stations.edge.serial_port import SerialSource
 from stations.edge.stream import Source
 from stations.edge.tcp import TcpSource
 from stations.errors import GpsgridError, Reason
+from stations.plural import counted
 from stations.stream_address import SerialAddress, parse_ntrip_url, parse_stream_url
 from stations.survey import StreamSurvey
 
@@ -83,7 +84,7 @@ async def _listen(source: Source, seconds: float) -> Diagnosis:
         return Diagnosis(source.shown, "live stream", error=ended or f"{source.shown}: no byte in {listened_s:.0f} s")
     if not survey.reader.frames:
         message = (
-            f"{source.shown}: {received} bytes and no RTCM 3 frame among them; "
+            f"{source.shown}: {counted(received, 'byte')} and no RTCM 3 frame among them; "
             f"the receiver sends another format; configure RTCM 3"
         )
         return Diagnosis(source.shown, "live stream", error=message)
@@ -117,7 +118,7 @@ async def _mqtt(url: str, seconds: float) -> list[Diagnosis]:
 
 def _of_topic(shown: str, survey: StreamSurvey, seconds: float) -> Diagnosis:
     if not survey.reader.frames:
-        message = f"{shown}: {survey.reader.junk_bytes} bytes and no RTCM 3 frame among them"
+        message = f"{shown}: {counted(survey.reader.junk_bytes, 'byte')} and no RTCM 3 frame among them"
         return Diagnosis(shown, "MQTT topic", error=message)
     return diagnosis_of(shown, "live RTCM 3 over MQTT", survey.finish(seconds))
 

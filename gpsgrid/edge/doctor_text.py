@@ -13,6 +13,7 @@ from gpsgrid.diagnosis import BAD_INPUT, OK, Diagnosis
 from gpsgrid.edge.convert_words import SYSTEM_NAMES
 from stations.frames import geodetic_from_ecef
 from stations.gpstime import NS_PER_DAY, to_iso
+from stations.plural import counted
 from stations.survey_findings import Finding, Severity
 from stations.survey_report import EpochsSeen, SignalSeen, StationSeen, StreamSeen, SurveyReport, SystemSeen
 
@@ -54,19 +55,13 @@ def _findings(diagnosis: Diagnosis, console: Console) -> None:
     if report is None or (report.epochs is None and report.stream is None):
         return
     counts = {severity: sum(one.severity is severity for one in diagnosis.findings) for severity in Severity}
-    shown = (
-        ", ".join(_counted(counts[severity], severity) for severity in Severity if counts[severity]) or "no findings"
-    )
+    shown = ", ".join(counted(count, severity.value) for severity, count in counts.items() if count) or "no findings"
     verdict = _VERDICTS[diagnosis.status]
     if diagnosis.status == OK and counts[Severity.WARNING]:
         verdict = "can be used for network RTK, with restrictions"
     console.print(f"\n  Verdict: {verdict} ({shown})", markup=False, highlight=False)
     for finding in diagnosis.findings:
         _show_finding(finding, console)
-
-
-def _counted(count: int, severity: Severity) -> str:
-    return f"{count} {severity.value}{'' if count == 1 else 's'}"
 
 
 def _show_finding(finding: Finding, console: Console) -> None:
@@ -106,8 +101,9 @@ def _summary(diagnosis: Diagnosis, report: SurveyReport) -> list[tuple[str, str]
 def _stream_rows(stream: StreamSeen) -> list[tuple[str, str]]:
     listened = "" if stream.seconds is None else f" in {stream.seconds:.0f} s"
     text = (
-        f"{stream.size_bytes} bytes{listened}, {stream.frames} frames, {stream.bad_crc} wrong checksums, "
-        f"{stream.junk_bytes} bytes of junk"
+        f"{counted(stream.size_bytes, 'byte')}{listened}, {counted(stream.frames, 'frame')}, "
+        f"{counted(stream.bad_crc, 'wrong checksum')}, "
+        f"{counted(stream.junk_bytes, 'byte')} of junk"
     )
     rows = [("transport", text)]
     if stream.delay_s is not None:
@@ -119,8 +115,7 @@ def _epoch_rows(epochs: EpochsSeen, *, dated: bool) -> list[tuple[str, str]]:
     interval = "" if epochs.interval_s is None else f", one every {epochs.interval_s:g} s"
     gaps = "no gaps"
     if epochs.gaps:
-        plural = "s" if epochs.gaps > 1 else ""
-        gaps = f"{epochs.missing} missing in {epochs.gaps} gap{plural}, the longest {epochs.longest_gap_s:g} s"
+        gaps = f"{epochs.missing} missing in {counted(epochs.gaps, 'gap')}, the longest {epochs.longest_gap_s:g} s"
     return [
         ("time", f"{_moment(epochs.first_ns, dated)} to {_moment(epochs.last_ns, dated)} (GPS time)"),
         ("epochs", f"{epochs.count}{interval}, {gaps}"),
@@ -164,7 +159,7 @@ def _check_words(diagnosis: Diagnosis) -> str:
         )
     return (
         f"{check.east_m:+.1f} m east, {check.north_m:+.1f} m north, {check.up_m:+.1f} m up of the coordinates "
-        f"({check.epochs} epochs)"
+        f"({counted(check.epochs, 'epoch')})"
     )
 
 

@@ -1,13 +1,14 @@
 """Large files in pieces: bytes read without ever holding the file, and texts written the same way."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from stations.edge.files import is_hatanaka, read_data, write_text
+from stations.edge.files import advice_on, is_hatanaka, not_written, read_data, write_text
 from stations.errors import GpsgridError, Reason
 
 CHUNK = 1 << 16
@@ -50,8 +51,13 @@ def chunks_of(path: str | Path) -> Iterator[bytes]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
+    except io.UnsupportedOperation as error:  # an OSError without a number
+        message = (
+            f"file {path} cannot be read: it is a pipe and has to be read more than once; write it into a file first"
+        )
+        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
     except OSError as error:
-        message = f"file {path} cannot be read: {error.strerror or error}"
+        message = f"file {path} cannot be read: {error.strerror or error}; {advice_on(error)}"
         raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
 
 
@@ -87,9 +93,13 @@ def writing(path: str | Path) -> Iterator[Sink]:
         else:
             part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        message = f"file {path} cannot be written: {error.strerror}"
-        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
+        _discard(part)
+        raise not_written(path, error) from error
     except BaseException:
-        part.unlink(missing_ok=True)
+        _discard(part)
         raise
+
+
+def _discard(part: Path) -> None:
+    with suppress(OSError):  # it is perhaps not there because it could not be made
+        part.unlink()

@@ -1,5 +1,6 @@
 """Files from disk: text whatever the compression, and the readers of ``stations`` applied to it."""
 
+import errno
 import gzip
 import re
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,15 @@ _GLOB_CHARACTERS = "*?["
 _PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK\x03\x04")  # gzip, compress, bzip2, zip
 _HATANAKA = b"COMPACT RINEX"
 _HATANAKA_SUFFIX = re.compile(r"\.\d\dd")
+_ADVICE = {
+    errno.EISDIR: "it is a folder where a file is expected: name a file in it",
+    errno.ENOTDIR: "a part of the path is a file and no folder: correct the path",
+    errno.EACCES: "change its permissions, or name another file",
+    errno.EPERM: "change its permissions, or name another file",
+    errno.EROFS: "the disk is read-only: name a file on another one",
+    errno.ENOSPC: "the disk is full: make room, or name a file on another one",
+    errno.ESPIPE: "it is a pipe and has to be read more than once: write it into a file first",
+}
 
 
 def read_text(path: str | Path, referred_by: str = "") -> str:
@@ -66,7 +76,7 @@ def read_bytes(path: Path, referred_by: str = "") -> bytes:
     except FileNotFoundError:
         message = f"file {path}{needed} does not exist; correct the path or put the file there"
     except OSError as error:
-        message = f"file {path}{needed} cannot be read: {error.strerror}"
+        message = f"file {path}{needed} cannot be read: {error.strerror or error}; {advice_on(error)}"
     raise GpsgridError(Reason.MISSING_FILE, message, file=str(path), referred_by=referred_by)
 
 
@@ -99,8 +109,19 @@ def write_text(path: str | Path, text: str) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
-        message = f"file {path} cannot be written: {error.strerror}"
-        raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> GpsgridError:
+    """Return the error for a file that cannot be written, with what to do about it."""
+    advice = advice_on(error) if error.errno != errno.ENOENT else f"make the folder {path.parent} or name another"
+    message = f"file {path} cannot be written: {error.strerror or error}; {advice}"
+    return GpsgridError(Reason.MISSING_FILE, message, file=str(path))
+
+
+def advice_on(error: OSError) -> str:
+    """Return what to do about a file that the system does not give."""
+    return _ADVICE.get(error.errno or 0, "check the path and the disk, or name another file")
 
 
 def is_hatanaka(path: str | Path) -> bool:

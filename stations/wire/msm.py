@@ -48,6 +48,7 @@ __all__ = [
 
 STATION_NUMBERS = 4096  # DF003 has twelve bits
 _MORE_BIT = 54
+_INTEGER, _BYTE = np.dtype(np.int64), np.dtype(np.uint8)
 _CHOOSE: IntArray = np.empty((3, 0), dtype=np.int64)
 _OFFSETS = {system: (SATELLITE_OFFSETS[system], 100 * int(system)) for system in Constellation}
 _SYSTEMS = {int(system): system for system in GROUPS}
@@ -98,12 +99,12 @@ def decode_msm(
         text = f"message {number} is no MSM"
         raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
     constellation, layout, carriers_hz, offsets = kind
-    header = np.empty(12, dtype=np.int64)
+    header = np.empty(12, _INTEGER)
     if rows is None or not rows.has_room:
         rows = MsmRows()
     first = rows.taken
     end = decode_kernel(
-        np.frombuffer(payload, dtype=np.uint8),
+        np.frombuffer(payload, _BYTE),
         layout,
         carriers_hz,
         NO_CHANNELS if channels is None else channels.by_slot,
@@ -187,7 +188,7 @@ def encode_msm(
     if range_rate_m_s is not None:
         phase_range_m = epoch.phase_cyc * (SPEED_OF_LIGHT_M_S / epoch.frequency_hz)
         return _packed(constellation, level, (fields, flags), epoch, (phase_range_m, range_rate_m_s), _CHOOSE)
-    payload = np.empty(MAX_PAYLOAD, dtype=np.uint8)
+    payload = np.empty(MAX_PAYLOAD, _BYTE)
     size = encode_epoch_kernel(
         (*fields, *flags.fields),
         LAYOUT_ROWS[level],

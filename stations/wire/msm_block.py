@@ -173,8 +173,8 @@ class MsmBlock(NamedTuple):
         Returns:
             All rows; those of MSM1 to MSM3 without an approximate range have neither code nor phase.
         """
-        sent = self.sent
-        if self.full_ranges:
+        sent = self.rows.view(self.epoch_ns, self.first, self.end)
+        if self.number % 10 in FULL_LEVELS:
             return sent
         modulo_m = self.rough[0] * (RANGE_MS_M / 1024)
         near_m = np.full(len(sent), np.nan) if near_m is None else near_m

@@ -13,6 +13,7 @@ from stations.wire.msm_fields import MAX_CELLS
 # Rows of the tables; the first ones are columns of an epoch.
 SATELLITE, SIGNAL, LOCK_MS, ROUGH_RANGE, ROUGH_RATE, EXTENDED_INFORMATION = range(6)
 PSEUDORANGE_M, PHASE_CYC, CN0_DBHZ, DOPPLER_HZ, FREQUENCY_HZ, PHASE_RANGE_M, RANGE_RATE_M_S, CHANNEL = range(8)
+_INTEGER, _FLAG = np.dtype(np.int64), np.dtype(np.bool_)  # a type has to be turned into these each time
 _EPOCH_INTEGERS = LOCK_MS + 1
 _EPOCH_FLOATS = FREQUENCY_HZ + 1
 
@@ -33,9 +34,9 @@ class MsmRows:
 
     def __init__(self, room: int = MAX_CELLS) -> None:
         """Make columns without content."""
-        self.integers: IntArray = np.empty((EXTENDED_INFORMATION + 1, room), dtype=np.int64)
-        self.floats: FloatArray = np.empty((CHANNEL + 1, room))
-        self.half_cycle: BoolArray = np.empty(room, dtype=np.bool_)
+        self.integers: IntArray = np.empty((6, room), _INTEGER)
+        self.floats: FloatArray = np.empty((8, room))
+        self.half_cycle: BoolArray = np.empty(room, _FLAG)
         self.taken = 0
 
     @property

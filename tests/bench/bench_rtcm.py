@@ -1,6 +1,7 @@
 """RTCM 3: decoding MSM7 against pyrtcm in the same run, encoding, and how much of a core 5,000 stations take.
 
-Times are those of the processor, which others on the machine change less than those of a clock on the wall.
+Times are those of the processor, the best of many rounds: others on the machine then matter little. They still share
+its caches and, with hyper-threading, its cores, which can double a whole run.
 
 ``python -m pytest tests/bench/bench_rtcm.py -o python_files='bench_*.py' -s -q``
 """
@@ -28,7 +29,7 @@ MSM7 = ("sept.rtcm", "javad.rtcm", "switch-legacy-msm-legacy-msm.rtcm")
 STREAMS = MSM7[:2]  # the third is MSM7 only in parts
 
 
-def best_us(function, items, repeat=7):
+def best_us(function, items, repeat=60):
     """Return microseconds for one item: the fastest of some rounds, results thrown away as in a stream."""
     function(items[0])
     rounds = []

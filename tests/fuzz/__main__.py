@@ -93,6 +93,8 @@ def _with_kernels() -> list[str]:
 def _blind(name: str, seconds: int) -> None:
     target = _targets()[name]
     seeds = target.seeds(SHARED_DATA) if SHARED_DATA.is_dir() else [b""]
+    for seed in seeds:
+        target.run(seed[:LONGEST_INPUT])  # compiles most kernels before the clock runs
     rng = np.random.default_rng(0)
     end_s, runs = time.monotonic() + seconds, 0
     while time.monotonic() < end_s:
@@ -100,7 +102,11 @@ def _blind(name: str, seconds: int) -> None:
         start_s = time.monotonic()
         try:
             target.run(data)
-            assert time.monotonic() - start_s < SLOWEST_S
+            if time.monotonic() - start_s >= SLOWEST_S:
+                # A kernel may have been compiled for arrays of another layout; what hangs does so again.
+                start_s = time.monotonic()
+                target.run(data)
+                assert time.monotonic() - start_s < SLOWEST_S
         except BaseException:
             OUT.mkdir(parents=True, exist_ok=True)
             (OUT / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)

@@ -4,9 +4,12 @@ Tolerances come from printing: RINEX has three decimals, and where a value lies 
 programs may round it to different sides (0.001). Streams are those of ``shared/data/rtcm3``.
 """
 
+import errno
 import gzip
+import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -242,14 +245,134 @@ def test_what_cannot_be_converted_is_said(shared_data, tmp_path, capfd, argument
     assert not list(tmp_path.iterdir())
 
 
+OBSERVATIONS = b"""\
+     3.04           OBSERVATION DATA    M                   RINEX VERSION / TYPE
+G    2 C1C L1C                                              SYS / # / OBS TYPES
+  2021    01    01    00    00    0.0000000     GPS         TIME OF FIRST OBS
+                                                            END OF HEADER
+"""
+ONE_EPOCH = b"""\
+> 2021 01 01 00 00  0.0000000  0  1
+G07  20000000.000 8 105100000.000 8
+"""
+NAVIGATION = b"""\
+     3.04           N: GNSS NAV DATA    M: MIXED            RINEX VERSION / TYPE
+                                                            END OF HEADER
+"""
+
+
+def refusal(capfd, *arguments: object) -> str:
+    converted(*arguments, status=2)
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    return " ".join(err.split())
+
+
+@pytest.mark.parametrize("link", ["itself", "relative", "symbolic", "hard"])
+def test_the_input_is_not_overwritten(tmp_path, monkeypatch, capfd, link):
+    source, other = tmp_path / "x.rnx", tmp_path / "y.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    monkeypatch.chdir(tmp_path)
+    if link == "symbolic":
+        other.symlink_to(source)
+    elif link == "hard":
+        other.hardlink_to(source)
+    target = {"itself": source, "relative": Path("../") / tmp_path.name / "x.rnx"}.get(link, other)
+    assert "the same file; name another" in refusal(capfd, source, target)
+    assert source.read_bytes() == OBSERVATIONS + ONE_EPOCH
+    converted(source, tmp_path / "z.rnx")
+
+
+def test_no_two_files_of_a_conversion_are_one(tmp_path, capfd):
+    source = tmp_path / "x.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    new = tmp_path / "new.nav"
+    assert "OUT" in refusal(capfd, source, new, "--navigation", tmp_path / "." / "new.nav")
+    assert "IN" in refusal(capfd, source, tmp_path / "o.rtcm3", "--navigation", source)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.rnx"]
+
+
+def packed(folder: Path, mode: str) -> bytes:
+    (folder / "inner.rnx").write_bytes(OBSERVATIONS + ONE_EPOCH)
+    with tarfile.open(folder / "made", mode) as archive:
+        archive.add(folder / "inner.rnx", "inner.rnx")
+    return (folder / "made").read_bytes()
+
+
+def test_each_refusal_says_what_to_do(tmp_path, capfd):
+    source, target = tmp_path / "x.rnx", tmp_path / "o.rnx"
+    for data, words in (
+        (b"", ("empty file", "check the source and the disk")),
+        (packed(tmp_path, "w"), ("archive", "unpack it first")),
+        (packed(tmp_path, "w:gz"), ("archive", "unpack it first")),
+        (b"\xfd7zXZ\x00" + bytes(500), ("archive", "unpack it first")),
+        (b"x" * 999, ("of no known kind", "expected RTCM 3, RINEX")),
+        (b"%=SNX 2.02\n%ENDSNX\n", ("SINEX", "gpsgrid doctor says")),
+        (OBSERVATIONS, ("a header and no observations", "Fetch or record it again")),
+        (NAVIGATION, ("no ephemerides", "Fetch it again")),
+    ):
+        source.write_bytes(data)
+        said = refusal(capfd, source, target)
+        assert all(word in said for word in words), said
+        assert not target.exists()
+
+
+def test_places_that_cannot_be_read_or_written(tmp_path, capfd):
+    source, folder = tmp_path / "x.rnx", tmp_path / "folder.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    folder.mkdir()
+    assert "name a file in it" in refusal(capfd, folder, tmp_path / "o.rnx")
+    assert "name a file in it" in refusal(capfd, source, folder)
+    assert f"make the folder {tmp_path / 'absent'}" in refusal(capfd, source, tmp_path / "absent" / "o.rnx")
+    assert "correct the path" in refusal(capfd, source, source / "o.rnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.rnx", "x.rnx"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EIO])
+def test_the_system_refuses_to_open_a_file(tmp_path, monkeypatch, capfd, number):
+    """Whoever runs the tests as root may read everything, so the refusal is made up."""
+    source = tmp_path / "x.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    opened = Path.open
+
+    def refuse(path, mode="r", **rest):
+        if path.name.startswith("x.rnx" if number == errno.EPERM else "o.rnx"):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, mode, **rest)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    said = refusal(capfd, source, tmp_path / "o.rnx")
+    assert os.strerror(number) in said
+    assert "name " in said.split(os.strerror(number))[1]
+
+
+def test_one_is_not_many(tmp_path, capfd):
+    source = tmp_path / "x.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    converted(source, tmp_path / "o.rnx")
+    out = capfd.readouterr().out
+    assert "1 epoch from" in out
+    assert "1 observation\n" in out
+    assert "GPS: 1 satellite (G07" in out
+
+
+@pytest.mark.data
+def test_a_stream_without_ephemerides_makes_no_navigation_file(shared_data, tmp_path, capfd):
+    stream, obs, nav = shared_data / "rtcm3" / "1012_first.rtcm", tmp_path / "o.rnx", tmp_path / "o.nav"
+    assert "has no ephemerides" in refusal(capfd, stream, nav, "--date", "2018-07-24")
+    converted(stream, obs, "--navigation", nav, "--date", "2018-07-24")
+    assert f"{nav} was not written" in capfd.readouterr().out.replace("\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["o.rnx"]
+
+
 @pytest.mark.data
 def test_the_report_counts_what_was_left_out(shared_data, tmp_path, capfd):
     converted(shared_data / "rtcm3" / "trimble.rtcm", tmp_path / "o.rnx")
     out = capfd.readouterr().out
     assert "153 epochs" in out
-    assert "1530 GLONASS phases whose frequency channel nobody told" in out
-    assert "15 messages 1013, for which RINEX has no place" in out
-    assert "122 bytes that are no RTCM 3 frame" in out
+    assert "GLONASS phases whose frequency channel nobody told: 1530" in out
+    assert "messages 1013, for which RINEX has no place: 15" in out
+    assert "bytes that are no RTCM 3 frame: 122" in out
 
 
 @pytest.mark.data

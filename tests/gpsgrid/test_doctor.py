@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,7 +58,7 @@ RECORDED = [
     ("eph.rtcm", UNUSABLE, ["PROBLEM there are no observations", "Galileo I/NAV ephemeris"]),
     ("1012_first.rtcm", OK, ["148, one every 1 s, 1 missing in 1 gap,", "Tuesday 10:39:58", "ADVNULLANTENNA"]),
     ("trimble.rtcm", OK, ["1530 GLONASS phases cannot be used", "Send 1087 or 1085"]),
-    ("test_gal_eph.rtcm", UNUSABLE, ["7 of 195 frames have a wrong checksum"]),
+    ("test_gal_eph.rtcm", UNUSABLE, ["7 wrong checksums in 195 frames"]),
 ]  # fmt: skip
 
 
@@ -65,6 +69,20 @@ def test_recorded_streams(shared_data, capfd, name, status, words):
     assert found == status
     for word in words:
         assert word in out, f"{word!r} is not in {out}"
+
+
+@pytest.mark.data
+def test_glonass_health_is_that_of_the_converted_file(shared_data, tmp_path):
+    """A stream and the RINEX file made of it name the same satellites as unhealthy; R05 to R15 are not among them."""
+    stream, navigation = shared_data / "rtcm3" / "week-rollover-STR24.rtcm3", tmp_path / "o.nav"
+    assert cli.run(["convert", str(stream), str(navigation)]) == 0
+    ill = [
+        {one.system: one.unhealthy for one in diagnose_file(path, "", []).report.ephemerides}
+        for path in (stream, navigation)
+    ]
+    assert ill[0] == ill[1]
+    assert ill[0]["R"] == ()
+    assert ill[0]["E"] == ("E18",)
 
 
 @pytest.mark.data
@@ -106,10 +124,12 @@ def test_other_files_are_recognised(shared_data, capfd, tmp_path):
                  "RINEX navigation file", "ANTEX antenna calibrations", "receiver antennas"):  # fmt: skip
         assert word in out
     nmea = tmp_path / "log.txt"
-    nmea.write_bytes(b"$GPGGA,120000.00,5200.0000,N,00420.0000,E,4,12,0.8,10.0,M,43.0,M,1.0,0000*60\r\n$GP broken\r\n")
+    nmea.write_bytes(b"$GPGGA,120000.00,5200.0000,N,00420.0000,E,4,12,0.8,10.0,M,43.0,M,1.0,0000*79\r\n$GP broken\r\n")
     status, out = told(nmea, capfd=capfd)
     assert status == OK
     assert "NMEA 0183" in out
+    assert "1 broken" in out
+    assert "1 fixed" in out
 
 
 @pytest.mark.data
@@ -145,6 +165,80 @@ def test_what_is_no_gnss_file_is_bad_input(tmp_path, capfd, data, word):
     assert word in out
 
 
+TEXTS = (
+    b"     3.04           OBSERVATION DATA    M                   RINEX VERSION / TYPE\n",
+    b"     3.04           N: GNSS NAV DATA    M: MIXED            RINEX VERSION / TYPE\n",
+    b"     1.4            M                                       ANTEX VERSION / SYST\n",
+    b"#dP2021  1  1  0  0  0.00000000      96 ORBIT IGS14 HLM  IGS\n",
+    b"%  GPST   latitude(deg) longitude(deg)\n",
+    b"$GPGGA,1,2,3*00\n",
+    b"%=SNX 2.02\n",
+    b"SOURCETABLE 200 OK\r\n",
+    b"1.0                 COMPACT RINEX FORMAT                    CRINEX VERS   / TYPE\n",
+)
+HEADERS = {
+    "sp3": (TEXTS[3], "no satellites at any epoch"),
+    "antex": (TEXTS[2] + f"A{'PCV TYPE / REFANT':>76}\n{'END OF HEADER':>73}\n".encode(), "no antennas"),
+    "clk": (f"     3.00{'C':>12}{'RINEX VERSION / TYPE':>59}\n{'END OF HEADER':>73}\n".encode(), "no clocks"),
+    "snx": (b"%=SNX 2.02 IGN 21:001:00000 IGN 20:001:00000 21:001:00000 C 00000 2 S\n%ENDSNX\n", "no station"),
+    "obs": (TEXTS[0] + f"G    1 C1C{'SYS / # / OBS TYPES':>69}\n{'END OF HEADER':>73}\n".encode(), "no epochs"),
+    "nav": (TEXTS[1] + f"{'END OF HEADER':>73}\n".encode(), "no ephemerides"),
+    "pos": (TEXTS[4], "no positions"),
+    "nmea": (b"$GPGGA,1,2,3*00\n", "1 broken NMEA line and no whole sentence"),
+    "table": (b"SOURCETABLE 200 OK\r\n\r\nENDSOURCETABLE\r\n", "no mountpoints"),
+    "archive": (bytes(257) + b"ustar" + bytes(250), "unpack it first"),
+    "empty gzip": (gzip.compress(b""), "empty file"),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_alone_is_bad_input(tmp_path, capfd, name):
+    data, word = HEADERS[name]
+    path = tmp_path / "thing"
+    path.write_bytes(data)
+    status, out = told(path, capfd=capfd)
+    assert word in out, out
+    assert status == BAD_INPUT
+
+
+def test_a_folder_is_bad_input(tmp_path, capfd):
+    status, out = told(tmp_path, capfd=capfd)
+    assert status == BAD_INPUT
+    assert "name a file in it" in out
+
+
+DOCTOR = "import sys; from gpsgrid.edge.cli import run; sys.exit(run(['doctor', *sys.argv[1:]]))"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "status"), [("GMSD7_20121014.rtcm3", OK), ("glo_day_rollover.rtcm", OK), ("eph.rtcm", UNUSABLE)]
+)
+def test_the_status_does_not_depend_on_where_the_words_go(shared_data, tmp_path, name, status):
+    """The same for a terminal, a file, a pipe that is read and one that is not (``| head``)."""
+    command = [sys.executable, "-c", DOCTOR, str(shared_data / "rtcm3" / name)]
+    with (tmp_path / "out").open("wb") as file:
+        assert subprocess.run(command, stdout=file, check=False, timeout=60).returncode == status
+    piped = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert piped.returncode == status
+    assert piped.stdout == (tmp_path / "out").read_bytes()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        closed = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(writing)
+    assert closed.returncode == status
+    assert closed.stderr == b""
+
+
+def test_a_pipe_as_input_is_refused_with_advice(tmp_path):
+    command = [sys.executable, "-c", DOCTOR, "/dev/stdin"]
+    found = subprocess.run(command, input=STREAM, capture_output=True, check=False, timeout=60)
+    assert found.returncode == BAD_INPUT
+    assert b"write it into a file first" in found.stdout
+
+
 def test_a_missing_file_is_bad_input_and_does_not_stop_the_others(tmp_path, capfd):
     good = tmp_path / "good.rtcm3"
     good.write_bytes(STREAM)
@@ -161,19 +255,6 @@ def test_any_bytes_give_a_diagnosis(tmp_path, data):
     path = tmp_path / "fuzz"
     path.write_bytes(data)
     assert diagnose_file(path, "", []).status in {OK, UNUSABLE, BAD_INPUT}
-
-
-TEXTS = (
-    b"     3.04           OBSERVATION DATA    M                   RINEX VERSION / TYPE\n",
-    b"     3.04           N: GNSS NAV DATA    M: MIXED            RINEX VERSION / TYPE\n",
-    b"     1.4            M                                       ANTEX VERSION / SYST\n",
-    b"#dP2021  1  1  0  0  0.00000000      96 ORBIT IGS14 HLM  IGS\n",
-    b"%  GPST   latitude(deg) longitude(deg)\n",
-    b"$GPGGA,1,2,3*00\n",
-    b"%=SNX 2.02\n",
-    b"SOURCETABLE 200 OK\r\n",
-    b"1.0                 COMPACT RINEX FORMAT                    CRINEX VERS   / TYPE\n",
-)
 
 
 @given(st.sampled_from(TEXTS), st.binary(max_size=400))

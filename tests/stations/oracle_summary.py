@@ -25,6 +25,8 @@ from tests.stations import (
     test_rinex_nav_systems,
     test_rinex_obs_oracles,
     test_rinex_oracles,
+    test_sinex,
+    test_solution_file,
     test_sp3,
 )
 from tests.stations.wire import test_broadcast_ephemeris, test_network_messages, test_station_messages
@@ -34,13 +36,15 @@ POSITION_VALUES, ANTENNA_VALUES = 9, 8  # of one message, as test_station_messag
 
 def counted(check, *arguments):
     """Run a test and return how many values it compares approximately or as arrays; others are not counted."""
-    equal = np.testing.assert_array_equal
+    equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
     with (
         mock.patch.object(pytest, "approx", wraps=pytest.approx) as approx,
         mock.patch.object(np.testing, "assert_array_equal", wraps=equal) as arrays,
+        mock.patch.object(np.testing, "assert_allclose", wraps=close) as nearly,
     ):
         check(*arguments)
-    return approx.call_count + sum(int(np.isfinite(call.args[1]).sum()) for call in arrays.call_args_list)
+    calls = (*arrays.call_args_list, *nearly.call_args_list)
+    return approx.call_count + sum(int(np.isfinite(call.args[1]).sum()) for call in calls)
 
 
 def descriptions(folder):
@@ -116,6 +120,13 @@ def files(folder, scratch):
     counts["SP3", "RTKLIB"] += counted(test_sp3.test_equal_to_rtklib, scratch)
     counts["RINEX clocks", "RTKLIB"] += counted(test_sp3.test_clocks_equal_rtklib, scratch)
     counts["NMEA", "pynmeagps"] += counted(test_nmea.test_equal_to_pynmeagps)
+    for latitude, longitude in test_nmea.PLACES:
+        counts["NMEA", "RTKLIB"] += counted(test_nmea.test_sentences_of_rtklib, latitude, longitude)
+    counts["SINEX", "pandas"] += test_sinex.compare_with_pandas(test_sinex.sinex())
+    for cartesian in (False, True):
+        compared = counted(test_solution_file.test_rtklib_reads_the_same, scratch, cartesian)
+        # And time, quality and number of satellites of each position, which are compared in another way.
+        counts["RTKLIB .pos", "RTKLIB"] += compared + 3 * len(test_solution_file.solutions())
     return counts
 
 
@@ -127,7 +138,7 @@ def main():
     counts = descriptions(folder) + ephemerides(folder) + network(folder)
     with tempfile.TemporaryDirectory() as scratch:
         counts += files(folder, Path(scratch))
-    columns = ("pyrtcm", "RTKLIB", "vectors", "georinex", "pynmeagps")
+    columns = ("pyrtcm", "RTKLIB", "vectors", "georinex", "pynmeagps", "pandas")
     sys.stdout.write(f"{'':<26}" + "".join(f"{column:>11}" for column in columns) + "\n")
     for label in sorted({label for label, _ in counts}, key=str):
         values = (counts[label, column] or "" for column in columns)

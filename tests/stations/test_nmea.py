@@ -188,7 +188,10 @@ def test_equal_to_pynmeagps():
         assert math.degrees(ours.longitude_rad) == pytest.approx(theirs.lon, abs=1e-8)
 
 
-@pytest.mark.parametrize(("latitude", "longitude"), [(47.3, 8.5), (-33.7, 151.25), (0.001, -179.9)])
+PLACES = [(47.3, 8.5), (-33.7, 151.25), (0.001, -179.9)]
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), PLACES)
 def test_sentences_of_rtklib(latitude, longitude):
     sol = pyrtklib.sol_t()
     position = ecef_from_geodetic(math.radians(latitude), math.radians(longitude), 123.0)

@@ -176,7 +176,7 @@ def test_glonass_of_version_305_has_a_fifth_line():
     assert first.service == GlonassService(
         satellite_type=1, p4=True, p1=3, p=1, almanac_health=True, almanac_health_known=True, unhealthy_3=True
     )
-    assert not first.healthy
+    assert first.healthy
     four = header("3.05") + lines("R03 2021 01 01 00 15 00", GLONASS) * 2
     assert len(read_navigation_file(four, "x").ephemerides) == 2
 

@@ -1,5 +1,7 @@
 """RINEX observation files written: what is read again is what was given, to the last printed digit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,12 @@ from stations import gpstime
 from stations.edge.files import load_observations, read_data, write_text
 from stations.epoch import StationEpoch, make_epoch
 from stations.errors import GpsgridError, Reason
+from stations.feed import EpochReceived, Feed
 from stations.rinex_header import PhaseShift
 from stations.rinex_obs import read_observations
-from stations.rinex_obs_writer import _SUPPORTED_CODES, StationDescription, write_observations
+from stations.rinex_obs_writer import _SUPPORTED_CODES, StationDescription, _Body, write_observations
 from stations.signals import SIGNALS, Constellation, frequencies_hz, signal_of
+from tests.stations.rinex_lines_slow import SlowBody
 
 START = gpstime.from_calendar(2021, 1, 1)
 NUMBERS = [number for number, item in SIGNALS.items() if item.code in _SUPPORTED_CODES[item.constellation].split()]
@@ -159,3 +163,78 @@ def test_folder_that_does_not_exist(tmp_path):
     with pytest.raises(GpsgridError, match="cannot be written") as raised:
         write_text(tmp_path / "gone" / "x.rnx", "text\n")
     assert raised.value.reason is Reason.MISSING_FILE
+
+
+# ---- the fast printer and its slow twin
+
+
+@given(
+    st.one_of(
+        st.floats(-999_999_999.999, 9_999_999_999.998),
+        st.integers(-(10**9), 10**12).map(lambda halves: halves / 2000),  # many of these lie on the edge of two digits
+        st.integers(-64_000, 64_000).map(lambda part: part / 64_000),
+        st.floats(-0.002, 0.002),
+        st.sampled_from([0.0, -0.0, 0.0005, -0.0005, 0.0015, 0.4995, 0.9995, 9_999_999_999.998]),
+    )
+)
+def test_a_number_is_printed_as_python_prints_it(value):
+    epoch = made_epoch(START, [7], [2], value)
+    lines = _Body({0: [2]}).epoch(epoch, float("nan")).split("\n")
+    assert lines[1][3:17] == f"{value:14.3f}"
+
+
+def made_epoch(time_ns, satellite, signal, value):
+    rows = np.full(len(satellite), value)
+    nothing, zero = np.full(len(satellite), np.nan), np.zeros(len(satellite), dtype=np.int64)
+    return make_epoch(time_ns, satellite, signal, rows, nothing, nothing, zero, zero > 0, nothing, nothing)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["short-baseline-2024/base.obs.gz", "nl-2021-001/delf0010a.21d.gz", "rtcm3/week-rollover-STR24.rtcm3"]
+)
+def test_real_epochs_are_printed_as_by_the_slow_twin(shared_data, name):
+    if name.endswith("rtcm3"):
+        feed, data = Feed("X"), (shared_data / name).read_bytes()[:200_000]
+        events = feed.push(data, gpstime.from_calendar(2018, 7, 15))
+        found = [event.epoch for event in events if isinstance(event, EpochReceived)]
+    else:
+        found = load_observations([shared_data / name]).epochs[:120]
+    numbers = sorted({number for epoch in found for number in epoch.signal.tolist()})
+    present = {number // 100: [one for one in numbers if one // 100 == number // 100] for number in numbers}
+    fast, slow = _Body(present), SlowBody(present)
+    printed = 0
+    for place, epoch in enumerate(found):
+        clock_s = place * 1e-7 if place % 2 else float("nan")
+        # The values as they are, and with digits that have to be rounded; some rows in another order.
+        for moved in (
+            epoch,
+            replace(epoch, pseudorange_m=epoch.pseudorange_m + place / 7000, time_ns=epoch.time_ns + 1),
+        ):
+            shuffled = replace(moved, time_ns=moved.time_ns // 100 * 100)
+            if place % 5 == 4:
+                order = np.argsort(-epoch.satellite, kind="stable")
+                shuffled = shuffled.rows(order)
+            text = fast.epoch(shuffled, clock_s)
+            assert text == "\n".join(slow.epoch(shuffled, clock_s)) + "\n"
+            printed += len(text)
+    assert printed > 100_000
+
+
+@given(epochs())
+@settings(deadline=None)
+def test_any_epochs_are_printed_as_by_the_slow_twin(found):
+    numbers = sorted({number for epoch in found for number in epoch.signal.tolist()})
+    present = {number // 100: [one for one in numbers if one // 100 == number // 100] for number in numbers}
+    fast, slow = _Body(present), SlowBody(present)
+    for epoch in found:
+        if len(epoch):
+            assert fast.epoch(epoch, 0.125) == "\n".join(slow.epoch(epoch, 0.125)) + "\n"
+
+
+def test_a_row_that_the_header_does_not_have_is_refused():
+    body = _Body({0: [2]})
+    with pytest.raises(ValueError, match="G07 signal 3 is not among"):
+        body.epoch(made_epoch(START, [7], [3], 1.0), float("nan"))
+    with pytest.raises(ValueError, match=r"10000000000\.0 does not fit"):
+        body.epoch(made_epoch(START, [7], [2], 1e10), float("nan"))

@@ -1,8 +1,10 @@
 """Station coordinates: SINEX positions and velocities, our TOML, and moving between epochs."""
 
+import io
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stations import gpstime
@@ -157,3 +159,26 @@ def test_station_must_not_come_twice():
 def test_decimal_years(year):
     assert ns_to_year(year_to_ns(year)) == pytest.approx(year, abs=1e-12)
     assert year_to_ns(2021.0) == gpstime.from_calendar(2021, 1, 1)
+
+
+def test_equal_to_columns_cut_by_pandas():
+    """The estimates of a made-up file, read by the columns of the SINEX 2.02 document (page 26) with ``read_fwf``."""
+    assert compare_with_pandas(sinex()) == 30
+
+
+def compare_with_pandas(text: str) -> int:
+    """Return how many values are compared."""
+    block = text.split("+SOLUTION/ESTIMATE\n")[1].split("-SOLUTION/ESTIMATE", maxsplit=1)[0]
+    columns = {"kind": (7, 13), "site": (14, 18), "point": (19, 21), "solution": (22, 26)}
+    columns |= {"value": (47, 68), "sd": (69, 80)}
+    theirs = pd.read_fwf(io.StringIO(block), colspecs=list(columns.values()), names=list(columns), dtype=str)
+    ours = {}
+    for entry in read_sinex(text, "x").entries:
+        for axis, letter in enumerate("XYZ"):
+            key = entry.station, entry.point, entry.solution
+            ours[f"STA{letter}", *key] = entry.position_m[axis], entry.position_sd_m[axis]
+            if not math.isnan(entry.velocity_m_a[axis]):
+                ours[f"VEL{letter}", *key] = entry.velocity_m_a[axis], entry.velocity_sd_m_a[axis]
+    rows = [row for row in theirs.itertuples(index=False) if row.kind[:3] in {"STA", "VEL"}]
+    assert {(row.kind, row.site, row.point, row.solution): (float(row.value), float(row.sd)) for row in rows} == ours
+    return 2 * len(rows)

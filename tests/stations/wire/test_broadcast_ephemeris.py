@@ -18,7 +18,9 @@ from pyrtcm.rtcmtypes_get import RTCM_PAYLOADS_GET
 from stations.errors import GpsgridError, Reason
 from stations.gpstime import from_calendar, from_week, to_beidou_week, to_glonass_day, to_iso, to_week
 from stations.navigation import GalileoMessage
-from stations.navigation_vector import SbasEphemeris
+from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
+from stations.rinex_nav import read_navigation_file
+from stations.rinex_nav_writer import write_navigation
 from stations.wire import beidou_ephemeris, galileo_ephemeris, glonass_ephemeris, gps_ephemeris, navic_ephemeris
 from stations.wire.bits import BitReader, BitWriter, NeedMoreBits
 from stations.wire.broadcast_ephemeris import EPHEMERIS_DECODERS, encode_broadcast
@@ -117,6 +119,44 @@ def test_recorded_values_equal_rtklib(shared_data, name, kepler_oracle, glonass_
         assert not wrong
         compared += count
     assert compared >= 25
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", list(STREAMS))
+def test_recorded_health_equals_rtklib_in_messages_and_files(shared_data, name):
+    """Every ephemeris is healthy or not as RTKLIB says, whether it came as RTCM 3 or as RINEX."""
+    near_ns = STREAMS[name]
+    decoded = [decode(payload, near_ns) for payload in sorted(set(recorded(shared_data, name)))]
+    compared = 0
+    for ours in decoded:
+        count, wrong = against_rtklib(encode_broadcast(ours), near_ns, health_differences, health_differences)
+        assert not wrong
+        compared += count
+    assert compared >= len(decoded) - 2  # two GLONASS slots that RTKLIB has no room for
+    from_file = read_navigation_file(write_navigation(decoded), name).ephemerides
+    assert [(one.satellite, one.healthy) for one in from_file] == [(one.satellite, one.healthy) for one in decoded]
+
+
+@pytest.mark.data
+def test_the_flags_that_decide_nothing_were_recorded(shared_data):
+    """R05, R13, R14 and R15 of this stream have Bn 0 and ln 1; their observations are as good as those of others."""
+    name = "week-rollover-STR24.rtcm3"
+    glonass = [
+        decode(payload, STREAMS[name]) for payload in recorded(shared_data, name) if message_number(payload) == 1020
+    ]
+    flagged = {one.satellite for one in glonass if one.service.unhealthy_3 or one.service.unhealthy_5}
+    assert flagged >= {105, 113, 114, 115}
+    assert all(one.healthy for one in glonass if one.satellite in {105, 113, 114, 115})
+
+
+def health_differences(ours, theirs):
+    """Compare health with what RTKLIB does with an ephemeris: its variance and health decide in ``satexclude``."""
+    options, position, clock, variance = pyrtklib.prcopt_t(), *map(pyrtklib.Arr1Ddouble, (6, 2, 1))
+    options.navsys = 0xFF
+    compute = pyrtklib.geph2pos if isinstance(ours, GlonassEphemeris) else pyrtklib.eph2pos
+    compute(theirs.toe, theirs, position, clock, variance)
+    excluded = pyrtklib.satexclude(theirs.sat, variance[0], theirs.svh, options)
+    return 1, {} if ours.healthy == (not excluded) else {"healthy": (ours.healthy, theirs.svh)}
 
 
 def against_rtklib(payload, near_ns, kepler_oracle, glonass_oracle):
