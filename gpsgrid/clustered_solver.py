@@ -63,10 +63,9 @@ class ClusteredSolver:
             NetworkSolver(
                 replace(self.network, stations=tuple(self.network.stations[k] for k in cluster.members)),
                 {names[k]: self.calibrations[names[k]] for k in cluster.members},
-                self.policy,
-                self._hyper,
                 # Otherwise all filters would take in their observations in the same second.
-                phase_s=self.policy.update_interval_s * number / len(clusters),
+                replace(self.policy, update_phase_s=self.policy.update_interval_s * number / len(clusters)),
+                self._hyper,
             )
             for number, cluster in enumerate(clusters)
         ]

@@ -1,7 +1,7 @@
 """From one aligned network epoch to a snapshot: reduce, filter, hand on delays, fit the robust field."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -67,7 +67,6 @@ class NetworkSolver:
         policy: Constants of the network filter.
         hyper: Hyperparameters in force; replaced from outside when better ones are learned.
         coordinates: Constants of the watch over declared coordinates.
-        phase_s: By how much the filter takes in observations later than one that started at the same epoch.
     """
 
     network: Network
@@ -75,7 +74,6 @@ class NetworkSolver:
     policy: network_state.NetworkPolicy
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
     coordinates: MonitorPolicy = MonitorPolicy()
-    phase_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Start without knowledge."""
@@ -155,9 +153,6 @@ class NetworkSolver:
             wrong: Satellites that were left out because their orbit is wrong.
         """
         reduced, coordinates = self._with_right_coordinates(reduced, time_ns)
-        if self.phase_s > 0.0 and self._state.updated_ns < 0:
-            before_ns = round((self.policy.update_interval_s - self.phase_s) * NS_PER_S)
-            self._state = replace(self._state, updated_ns=time_ns - before_ns)
         elapsed_s = max(0.0, (time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
         if elapsed_s > self.policy.maximum_gap_s:
             self._share, self._running_s = 1.0, 0.0  # the filter forgets all arcs: it starts up once more

@@ -28,7 +28,7 @@ class ClusterPolicy:
 
     alone: int = 12
     core: int = 6
-    overlap: int = 3
+    overlap: int = 2
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from stations.wire.publication import encode_station_epoch
 
 pytestmark = pytest.mark.data
 
-WARM_S, WARM_STEP_S = 180, 5  # until integers are held, at a rate that costs less
+WARM_S, WARM_STEP_S = 180, 10  # until integers are held, at a rate that costs less
 MEASURED_S = 20  # at 1 Hz: four updates of every filter
 SPACING_DEG = (0.7, 1.15)  # of the copies: 78 km
 NEAR_S = 5400
@@ -136,6 +136,7 @@ def city(shared_data):
     return recorded(shared_data)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("copies", [1, 2, 3, 29], ids=lambda copies: f"{7 * copies}")
 def test_stations_per_core(city, copies):
     network, moments = payloads(city[0], copies, city[1], city[2])
