@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpsgrid.answer import Answer, refusal
+from gpsgrid.clustered_solver import ClusteredSolver
 from gpsgrid.coordinate_words import coordinate_text, worth_telling
 from gpsgrid.events import (
     CoordinateJudged,
@@ -34,8 +35,9 @@ from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
 from gpsgrid.snapshot import Snapshot
-from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS, NetworkSolver
+from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS
 from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
+from models.clusters import ClusterPolicy
 from models.coordinates_monitor import Verdict
 from models.field.cell import fit_cell
 from models.field.kernels import Hyperparameters
@@ -68,6 +70,7 @@ class EngineConfig:
         query: Limits of what is answered.
         filter: Constants of the network filter.
         hyper: Hyperparameters of the field until others are learned.
+        clusters: How large the filters of a large network are.
     """
 
     network: Network
@@ -78,6 +81,7 @@ class EngineConfig:
     query: QueryPolicy = QueryPolicy()
     filter: NetworkPolicy = NetworkPolicy()
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
+    clusters: ClusterPolicy = ClusterPolicy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +112,8 @@ class Engine:
         self._learned = False
         self._window = LearningWindow()
         self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
-        self._fields: dict[tuple[int, tuple[int, ...]], Posterior] = {}
+        self._fields: dict[tuple[int, tuple[str, ...], tuple[int, ...]], Posterior] = {}
         self._waiting: list[_Waiting] = []
-        self._station_m = np.array([station.marker_m for station in config.network.stations])
 
     def handle(self, event: Event) -> list[Output]:
         """Take in one event; return what follows from it, in order."""
@@ -148,16 +151,18 @@ class Engine:
         snapshot, network = self.snapshot, self.config.network
         if snapshot is None:
             return None
+        first, *others = self._solver.carried()
         return SavedState(
             calendar_ns,
             network.frame,
             network.epoch,
             network.stations,
-            self._solver.carried(),
-            snapshot.info.fixed_share,
+            first,
+            snapshot.fixed_share,
             self._learned,
             saved_ephemerides(self._ingest.ephemerides.known()),
             self._ingest.known_channels(),
+            tuple(others),
         )
 
     def restore(self, saved: SavedState) -> Restored:
@@ -172,14 +177,14 @@ class Engine:
         config, time_ns = self.config, saved.solver.network.time_ns
         age_s = usable_age_s(saved, config.network, config.near_ns)
         changes = compare_stations(saved.stations, config.network.stations)
-        solver = saved.solver if saved.learned else replace(saved.solver, hyper=config.hyper)
-        self._solver.resume(solver, changes.kept)
+        solvers = saved.solvers if saved.learned else [replace(one, hyper=config.hyper) for one in saved.solvers]
+        self._solver.resume(solvers, changes.kept)
         self._assembler.resume(time_ns)
         ephemerides = saved.ephemerides.all
         self._ingest.resume(time_ns + round(age_s * NS_PER_S), ephemerides, saved.glonass_channels)
         self._learned = saved.learned
         self._window = LearningWindow.after(time_ns) if saved.learned else LearningWindow()
-        arcs = len(self._solver.carried().network.arc_station)
+        arcs = sum(len(one.network.arc_station) for one in self._solver.carried())
         return Restored(time_ns, age_s, changes, arcs, saved.fixed_share, len(ephemerides), saved.learned)
 
     def deadline(self) -> int | None:
@@ -266,7 +271,6 @@ class Engine:
         self._snapshots.clear()
         self._fields.clear()
         self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
-        self._station_m = np.array([station.marker_m for station in event.network.stations])
         return NetworkTaken(event.network, changes)
 
     def _judge(self, snapshot: Snapshot) -> list[CoordinateJudged]:
@@ -336,10 +340,11 @@ class Engine:
 
     def _posterior(self, snapshot: Snapshot, cell: str) -> Posterior:
         """Return the field of a cell: of the stations that serve it, fitted once per epoch and set of stations."""
-        serving = stations_of(cell, self._station_m, _CELL_STATIONS, _CELL_RADIUS_M)
-        if len(serving) == len(self._station_m):
+        state = snapshot.state
+        serving = stations_of(cell, state.station_m, _CELL_STATIONS, _CELL_RADIUS_M)
+        if len(serving) == len(state.stations):
             return snapshot.field.posterior
-        key = (snapshot.time_ns, tuple(sorted(int(index) for index in serving)))
+        key = (snapshot.time_ns, snapshot.core, tuple(sorted(int(index) for index in serving)))
         if key not in self._fields:
             rows = np.flatnonzero(np.isin(snapshot.observations.station // RECEIVERS, serving))
             fitted = fit_cell(cell, snapshot.time_ns, snapshot.hyper, snapshot.observations.take(rows), snapshot.scales)
@@ -349,26 +354,27 @@ class Engine:
         return self._fields[key]
 
 
-def _solver_of(config: EngineConfig) -> NetworkSolver:
+def _solver_of(config: EngineConfig) -> ClusteredSolver:
     calibrations = {
         station.id: config.antennas.find(station.antenna, station.antenna_serial)
         if config.antennas is not None and station.antenna
         else None
         for station in config.network.stations
     }
-    return NetworkSolver(config.network, calibrations, config.filter, config.hyper)
+    return ClusteredSolver(config.network, calibrations, config.filter, config.hyper, config.clusters)
 
 
 def _summary(snapshot: Snapshot, known: tuple[str, ...]) -> NetworkSolved:
-    z = snapshot.field.loo_z[(snapshot.field.weight > 0.0) & snapshot.delays.fixed]
+    parts = snapshot.parts
+    z = np.concatenate([one.field.loo_z[(one.field.weight > 0.0) & one.delays.fixed] for one in parts])
     z = z[np.isfinite(z)]
     return NetworkSolved(
         snapshot.time_ns,
         tuple(snapshot.reduced),
         tuple(name for name in known if name not in snapshot.reduced),
-        len(np.unique(snapshot.delays.satellite)),
-        snapshot.info.fixed_share,
+        len(np.unique(np.concatenate([one.delays.satellite for one in parts]))),
+        snapshot.fixed_share,
         float(np.sqrt(np.mean(z**2))) if len(z) else float("nan"),
-        int(np.count_nonzero(snapshot.field.weight == 0.0)),
-        snapshot.info.resets,
+        sum(int(np.count_nonzero(one.field.weight == 0.0)) for one in parts),
+        sum(one.info.resets for one in parts),
     )

@@ -28,6 +28,7 @@ class LearningWindow:
     )
     _start_ns: int = -1
     _due_ns: int = -1
+    _taken: int = 0
 
     @classmethod
     def after(cls, time_ns: int) -> Self:
@@ -35,8 +36,12 @@ class LearningWindow:
         return cls(_start_ns=time_ns, _due_ns=time_ns + _EVERY_NS)
 
     def push(self, snapshot: Snapshot) -> LearningDue | None:
-        """Take in a snapshot; return the window when somebody should learn from it now."""
+        """Take in a snapshot; return the window when somebody should learn from it now.
+
+        The clusters of a large network take turns: the field of one day is rough everywhere or nowhere.
+        """
         time_ns = snapshot.time_ns
+        snapshot = snapshot.parts[self._taken % len(snapshot.parts)]
         if self._start_ns < 0:
             self._start_ns, self._due_ns = time_ns, time_ns + _FIRST_NS
         full = len(self._samples) == _SAMPLES
@@ -46,6 +51,7 @@ class LearningWindow:
             and snapshot.info.fixed_share >= _SETTLED_SHARE
         ):
             weights = snapshot.field.weight * snapshot.delays.fixed
+            self._taken += 1
             self._samples.append((time_ns, snapshot.observations, snapshot.scales, weights))
         if time_ns < self._due_ns or len(self._samples) < _FEWEST:
             return None

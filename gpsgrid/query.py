@@ -122,6 +122,7 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
             f"{MIN_SATELLITES} are needed); are they raw and undamaged?"
         )
         return refuse(_few_or(known, Reason.NO_CODE_POSITION), text)
+    service = replace(service, snapshot=snapshot.near(start.position_m))
     masters = _masters(service, start.position_m)
     if not masters:
         distance_m, nearest = min(
@@ -133,7 +134,7 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
         )
         return refuse(Reason.OUTSIDE_NETWORK, text)
     cell = cell_at(start.position_m, policy.resolution)
-    posterior = service.posterior_of(snapshot, cell)
+    posterior = service.posterior_of(service.snapshot, cell)
     for master in masters:
         solution = _solve(service, posterior, request, raw, start.position_m, master)
         if solution.status is not RoverStatus.NONE:

@@ -44,6 +44,7 @@ class SolverState:
         share: Followed share of fixed double differences.
         running_s: How long the filter has run.
         doubted: Station indexes and satellites that the field did not believe.
+        core: Of a network of several clusters, the stations that this one answers for; else empty.
     """
 
     network: NetworkState
@@ -53,6 +54,7 @@ class SolverState:
     share: float
     running_s: float
     doubted: tuple[tuple[int, int], ...]
+    core: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,12 @@ class SavedState:
         calendar_ns: When it was taken by the calendar of the host, ns of GPS time; its age is counted from here.
         frame, epoch: Frame and epoch of the network's coordinates.
         stations: As they were in ``network.toml``; only what the integers rest on counts.
-        solver: What the solver carries; its network time is the time of the data.
+        solver: What the solver carries, of several clusters the first; its network time is the time of the data.
         fixed_share: Share of fixed double differences at the last network epoch.
         learned: Whether the hyperparameters have been learned from data.
         ephemerides: What has been heard, from whichever station.
         glonass_channels: Frequency channels by satellite.
+        others: What the other clusters carry.
     """
 
     calendar_ns: int
@@ -96,6 +99,12 @@ class SavedState:
     learned: bool
     ephemerides: SavedEphemerides
     glonass_channels: dict[int, int]
+    others: tuple[SolverState, ...] = ()
+
+    @property
+    def solvers(self) -> tuple[SolverState, ...]:
+        """What all clusters carry."""
+        return self.solver, *self.others
 
 
 def saved_ephemerides(ephemerides: Sequence[Ephemeris]) -> SavedEphemerides:
@@ -161,16 +170,26 @@ def _decoded(data: bytes) -> SavedState:
 
 def _wrong(state: SavedState) -> str:
     """Return what is wrong with a state whose checksum is right; empty when nothing is."""
-    solver, scales = state.solver, state.solver.scales
-    if tuple(station.id for station in state.stations) != solver.network.stations:
+    names = [station.id for station in state.stations]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        return f"stations {repeated} are there twice"
+    cores = [one.core or one.network.stations for one in state.solvers]
+    if sorted(name for core in cores for name in core) != sorted(names):
         return "the stations of the filter are not those of the network"
+    if any(not set(core) <= set(one.network.stations) for core, one in zip(cores, state.solvers, strict=True)):
+        return "a cluster answers for stations that it does not hold"
+    return next((wrong for wrong in map(_wrong_solver, state.solvers) if wrong), "")
+
+
+def _wrong_solver(solver: SolverState) -> str:
+    scales = solver.scales
     if len({scales.weight.shape, scales.square.shape, scales.scale.shape}) > 1 or scales.scale.ndim != 1:
         return "the scales of the satellites are of unequal length"
     followed = np.array([solver.misfit, solver.share, solver.running_s])
     if not all(np.isfinite(one).all() for one in (scales.weight, scales.square, scales.scale, followed)):
         return "a scale is no number"
-    repeated = [name for name, count in Counter(station.id for station in state.stations).items() if count > 1]
-    return f"stations {repeated} are there twice" if repeated else contradiction(solver.network)
+    return contradiction(solver.network)
 
 
 def _array_out(value: object) -> object:

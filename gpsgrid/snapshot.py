@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.atmosphere import StationDelays
+from models.cluster_level import ClusterLevels
 from models.coordinates_monitor import MonitorInfo
 from models.field.kernels import FieldPoints, Hyperparameters
 from models.field.robust import RobustField
@@ -37,6 +40,10 @@ class Snapshot:
         resolved: Whether it holds them at this very epoch; until it does, a rover's integers must be beyond doubt.
         wrong_orbits: Satellites left out because their codes fit no station.
         coordinates: What is known of the declared coordinates; stations judged wrong did not take part.
+        core: Stations that are served from here; of a small network all.
+        clusters: Of a network that is several filters, the snapshot of each; state, info, delays, observations and
+            field of such a network are those of the first, so ask :meth:`near` or :attr:`parts`.
+        levels: How the integers of the clusters hang together; ``None`` for one filter.
     """
 
     time_ns: int
@@ -55,6 +62,33 @@ class Snapshot:
     resolved: bool = True
     wrong_orbits: tuple[int, ...] = ()
     coordinates: MonitorInfo = MonitorInfo({}, ())
+    core: tuple[str, ...] = ()
+    clusters: tuple["Snapshot", ...] = ()
+    levels: ClusterLevels | None = None
+
+    @property
+    def parts(self) -> tuple["Snapshot", ...]:
+        """The snapshots of all clusters; of a small network this one."""
+        return self.clusters or (self,)
+
+    @property
+    def fixed_share(self) -> float:
+        """Share of the independent double differences of all clusters that are fixed, 0 when there are none."""
+        fixed = np.concatenate([part.info.fixed for part in self.parts])
+        return float(np.mean(fixed)) if len(fixed) else 0.0
+
+    def near(self, position_m: FloatArray) -> "Snapshot":
+        """Return the cluster that serves a place: that of the nearest station that delivered, ECEF of ``(3,)``."""
+        if not self.clusters:
+            return self
+        nearest_m = [_nearest_m(part, position_m) for part in self.clusters]
+        return self.clusters[int(np.argmin(nearest_m))]
+
+
+def _nearest_m(part: Snapshot, position_m: FloatArray) -> float:
+    """Return how far the nearest station of a cluster's core with data is; infinity when there is none."""
+    rows = [k for k, name in enumerate(part.state.stations) if name in part.core and name in part.reduced]
+    return float(np.linalg.norm(part.state.station_m[rows] - position_m, axis=1).min()) if rows else np.inf
 
 
 def field_points(reduced: Reduced) -> FieldPoints:

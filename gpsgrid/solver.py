@@ -17,7 +17,7 @@ from models.field.robust import RobustField, RobustPolicy, filter_reweight_retra
 from models.field.solve import FieldObservations
 from models.medians import median_by_group
 from models.network import NetworkInfo
-from models.network_reduction import reduce_stations, site
+from models.network_reduction import Site, reduce_stations, site
 from models.network_resume import with_stations
 from models.observables import network_observables
 from models.reduction import Reduced
@@ -70,14 +70,14 @@ class NetworkSolver:
     """
 
     network: Network
-    calibrations: dict[str, AntennaCalibration | None]
+    calibrations: Mapping[str, AntennaCalibration | None]
     policy: network_state.NetworkPolicy
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
     coordinates: MonitorPolicy = MonitorPolicy()
 
     def __post_init__(self) -> None:
         """Start without knowledge."""
-        self._sites = {
+        self.sites = {
             station.id: site(station.reference_point_m, self.calibrations[station.id])
             for station in self.network.stations
         }
@@ -134,13 +134,29 @@ class NetworkSolver:
     def solve(self, epoch: NetworkEpoch, store: EphemerisStore) -> Snapshot:
         """Take in a network epoch; return the new picture."""
         ephemerides = store.selection(epoch.time_ns)
-        reduced = self._reduced(epoch, ephemerides)
-        reduced, wrong = without_wrong_orbits(reduced)
-        reduced, coordinates = self._with_right_coordinates(reduced, epoch.time_ns)
-        elapsed_s = max(0.0, (epoch.time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
+        reduced, wrong = reduced_network(epoch, ephemerides, self.policy, self.sites)
+        return self.solve_reduced(epoch.time_ns, reduced, ephemerides, wrong)
+
+    def solve_reduced(
+        self,
+        time_ns: int,
+        reduced: dict[str, Reduced],
+        ephemerides: Mapping[int, Ephemeris],
+        wrong: tuple[int, ...],
+    ) -> Snapshot:
+        """Take in observations that are reduced; return the new picture.
+
+        Args:
+            time_ns: Epoch of the network.
+            reduced: By station, only stations of this solver.
+            ephemerides: With which they were reduced.
+            wrong: Satellites that were left out because their orbit is wrong.
+        """
+        reduced, coordinates = self._with_right_coordinates(reduced, time_ns)
+        elapsed_s = max(0.0, (time_ns - self._state.time_ns) / NS_PER_S) if self._state.time_ns >= 0 else 0.0
         if elapsed_s > self.policy.maximum_gap_s:
             self._share, self._running_s = 1.0, 0.0  # the filter forgets all arcs: it starts up once more
-        self._state, info = network.step(self.policy, self._state, reduced, epoch.time_ns, self._doubted)
+        self._state, info = network.step(self.policy, self._state, reduced, time_ns, self._doubted)
         delays = station_delays(self._state, info)
         observations_ = field_observations(self._state, delays, reduced)
         scales = self._scales.scale
@@ -149,7 +165,7 @@ class NetworkSolver:
         self._misfit = _next_misfit(self._misfit, field, elapsed_s)
         self._doubted = doubted_arcs(delays, field)
         return Snapshot(
-            epoch.time_ns,
+            time_ns,
             reduced,
             ephemerides,
             self.policy,
@@ -165,16 +181,12 @@ class NetworkSolver:
             _held_share(info) >= _TRUSTED_SHARE,
             wrong,
             coordinates,
+            self._state.stations,
         )
 
-    def _reduced(self, epoch: NetworkEpoch, ephemerides: Mapping[int, Ephemeris]) -> dict[str, Reduced]:
-        """Return the reduced observations of stations with a satellite that the filter uses."""
-        raws = network_observables(epoch.stations)
-        # What the filter does not use costs as much to reduce as what it does.
-        ours = {name: raw.rows(np.isin(raw.satellite // 100, self.policy.systems)) for name, raw in raws.items()}
-        return reduce_stations(
-            {name: raw for name, raw in ours.items() if len(raw.satellite)}, ephemerides, self._sites
-        )
+    def doubt(self, station: str, satellite: int) -> None:
+        """Let a neighbour's other integers speak against an arc at the next epoch."""
+        self._doubted |= {(self._state.stations.index(station), satellite)}
 
     def _with_right_coordinates(
         self, reduced: dict[str, Reduced], time_ns: int
@@ -207,6 +219,20 @@ class NetworkSolver:
 def _held_share(info: NetworkInfo) -> float:
     """Return the share of the network's integers that it holds; a lone base has none to hold, and misses none."""
     return info.fixed_share if len(info.fixed) else 1.0
+
+
+def reduced_network(
+    epoch: NetworkEpoch,
+    ephemerides: Mapping[int, Ephemeris],
+    policy: network_state.NetworkPolicy,
+    sites: Mapping[str, Site],
+) -> tuple[dict[str, Reduced], tuple[int, ...]]:
+    """Return the reduced observations of stations with a satellite in use, and satellites whose orbit is wrong."""
+    raws = network_observables(epoch.stations)
+    # What the filter does not use costs as much to reduce as what it does.
+    ours = {name: raw.rows(np.isin(raw.satellite // 100, policy.systems)) for name, raw in raws.items()}
+    seeing = {name: raw for name, raw in ours.items() if len(raw.satellite)}
+    return without_wrong_orbits(reduce_stations(seeing, ephemerides, sites))
 
 
 def field_observations(

@@ -89,7 +89,7 @@ def step(
     more = 0
     restarted: list[int] = []
     since_s = (time_ns - state.updated_ns) / NS_PER_S if state.updated_ns >= 0 else policy.correlation_s
-    if since_s >= policy.update_interval_s - _TICK_S:
+    if _due(policy, state, time_ns, since_s):
         inflation = max(1.0, policy.correlation_s / max(since_s, 1e-3))
         state, observed, more, nis = update(policy, replace(state, updated_ns=time_ns), observed, inflation)
         state = fix(policy, state, observed, dt_s)
@@ -103,3 +103,12 @@ def step(
     )
     names = state.stations if anew else tuple(state.stations[k] for k in restarted)
     return state, NetworkInfo(observed, basis, closing, fixed, float_sd_m, resets + more + odd, names)
+
+
+def _due(policy: NetworkPolicy, state: NetworkState, time_ns: int, since_s: float) -> bool:
+    """Return whether the filter takes in the observations of this epoch."""
+    if not policy.update_phase_s or state.updated_ns < 0:
+        return since_s >= policy.update_interval_s - _TICK_S
+    interval_ns = round(policy.update_interval_s * NS_PER_S)
+    shift_ns = round((policy.update_phase_s - _TICK_S) * NS_PER_S)
+    return (time_ns - shift_ns) // interval_ns != (state.updated_ns - shift_ns) // interval_ns

@@ -31,6 +31,8 @@ class NetworkPolicy:
         correlation_s: Observations closer together than this are counted as one (coloured multipath).
         update_interval_s: The filter takes in observations this often; in between, slips are looked for and the phases
             of the epoch are handed on with the ambiguities as they are. Far below ``correlation_s``, nothing is lost.
+        update_phase_s: If not 0, the filter takes them in when the epoch passes a multiple of the interval plus this,
+            so that filters of one process can take turns whatever gaps there were.
         minimum_elevation_rad: Observations below are not used.
         ionosphere_sd_m, ionosphere_length_m, ionosphere_tau_s: Zenith ionosphere difference between
             stations: Matern 3/2 in space, first-order Gauss-Markov in time.
@@ -59,6 +61,7 @@ class NetworkPolicy:
     phase_sd_m: float = 0.002
     correlation_s: float = 30.0
     update_interval_s: float = 5.0
+    update_phase_s: float = 0.0
     minimum_elevation_rad: float = float(np.radians(8.0))
     ionosphere_sd_m: float = 0.17
     ionosphere_length_m: float = 300_000.0

@@ -35,30 +35,42 @@ def two_way_residual(value: FloatArray, row: IntArray, column: IntArray, use: Bo
         Least absolute deviations by iteratively reweighted least squares, Schlossmacher (1973), JASA 68, with
         bounded weights. Checked against linear programming.
     """
+    return two_way_effects(value, row, column, use)[0]
+
+
+def two_way_effects(
+    value: FloatArray, row: IntArray, column: IntArray, use: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the residuals, and for each entry the effects of its row and its column; arguments as above.
+
+    Returns:
+        Shape ``(n,)`` each. A constant that rows and columns of a connected part may exchange is anything.
+    """
     _, rows = np.unique(row, return_inverse=True)
     _, columns = np.unique(column, return_inverse=True)
     count = int(columns.max(initial=-1)) + 1
     # Copies: a strided or read-only array would make numba compile once more in the hot path.
     residual = np.array(value, dtype=np.float64)
-    _reweight_inplace(
-        residual, rows.astype(np.int64), columns.astype(np.int64), np.array(use), int(rows.max(initial=-1)) + 1, count
-    )
+    of_row, of_column = np.zeros(int(rows.max(initial=-1)) + 1), np.zeros(count)
+    _reweight_inplace(residual, rows.astype(np.int64), columns.astype(np.int64), np.array(use), of_row, of_column)
     usable = np.bincount(columns, weights=use, minlength=count)
     residual[usable[columns] < 2] = 0.0  # a comparison needs two
-    return residual
+    return residual, of_row[rows], of_column[columns]
 
 
 @numba.njit(cache=True)
 def _reweight_inplace(
-    residual: FloatArray, row: IntArray, column: IntArray, use: BoolArray, row_count: int, column_count: int
+    residual: FloatArray, row: IntArray, column: IntArray, use: BoolArray, of_row: FloatArray, of_column: FloatArray
 ) -> None:
-    """Take the effects out of ``residual`` in rounds, with weights from the round before."""
+    """Move the effects out of ``residual`` in rounds, with weights from the round before."""
     weight = np.ones(len(residual))
     for _ in range(ROUNDS):
-        of_row, of_column = _effects(residual, weight, row, column, use, row_count, column_count)
+        row_step, column_step = _effects(residual, weight, row, column, use, len(of_row), len(of_column))
+        of_row += row_step
+        of_column += column_step
         change = 0.0
         for k in range(len(residual)):
-            step = of_row[row[k]] + of_column[column[k]]
+            step = row_step[row[k]] + column_step[column[k]]
             residual[k] -= step
             change = max(change, abs(step))
             weight[k] = 1.0 / max(abs(residual[k]), SMALLEST_M)

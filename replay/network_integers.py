@@ -58,6 +58,9 @@ class IntegerAudit:
         wrong_epochs: Epochs with at least one of these.
         first_fix_s: Until nine in ten above 15 degrees were held; NaN if never.
         restarts: Stations that the filter started anew.
+        shared: Double differences that two clusters held at stations that they share, and around chains of clusters;
+            0 for a network of one filter.
+        apart: Arcs of which two clusters held other integers.
     """
 
     epochs: int = 0
@@ -68,6 +71,8 @@ class IntegerAudit:
     wrong_epochs: int = 0
     first_fix_s: float = float("nan")
     restarts: int = 0
+    shared: int = 0
+    apart: int = 0
 
 
 @dataclass
@@ -113,6 +118,47 @@ class Auditor:
             audit.wrong += wrong
             audit.wrong_epochs += wrong > 0
         return audit
+
+
+@dataclass
+class NetworkAuditor:
+    """An :class:`Auditor` for every cluster of a network, and what the clusters say of each other.
+
+    Attributes:
+        policy: Constants of the filters.
+    """
+
+    policy: NetworkPolicy
+    _auditors: list[Auditor] = field(default_factory=list)
+    _between: IntegerAudit = field(default_factory=IntegerAudit)
+    _levelled_ns: int = -1
+
+    def watch(self, snapshot: Snapshot) -> None:
+        """Take note of one network epoch."""
+        for number, part in enumerate(snapshot.parts):
+            if number == len(self._auditors):
+                self._auditors.append(Auditor(self.policy))
+            self._auditors[number].watch(part)
+        levels = snapshot.levels
+        if levels is not None and levels.time_ns != self._levelled_ns:
+            self._levelled_ns = levels.time_ns
+            self._between.shared += levels.compared + levels.closed
+            self._between.apart += len(levels.contradictions)
+
+    def finish(self) -> IntegerAudit:
+        """Run all clusters backwards; return the counts of all, epochs and time to the first fix of the slowest."""
+        total = self._between
+        for audit in (one.finish() for one in self._auditors):
+            total.epochs = max(total.epochs, audit.epochs)
+            for system, high in audit.high.items():
+                total.high[system] = total.high.get(system, 0) + high
+                total.held[system] = total.held.get(system, 0) + audit.held[system]
+            total.compared += audit.compared
+            total.wrong += audit.wrong
+            total.wrong_epochs += audit.wrong_epochs
+            total.first_fix_s = float(np.fmax(total.first_fix_s, audit.first_fix_s))
+            total.restarts += audit.restarts
+        return total
 
 
 def fixed_cycles(time_ns: int, state: NetworkState, info: NetworkInfo) -> FixedCycles:

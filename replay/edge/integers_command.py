@@ -14,7 +14,7 @@ from gpsgrid.edge.settings import load_network
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import NetworkSolved, PayloadArrived, Tick
 from models.network_state import NetworkPolicy
-from replay.network_integers import Auditor, IntegerAudit
+from replay.network_integers import IntegerAudit, NetworkAuditor
 from stations.edge.recordings import load_antennas, load_recording
 from stations.gpstime import from_iso
 from stations.signals import Constellation
@@ -36,7 +36,7 @@ def integers_command(
     with console.status(f"reading {network}"):
         recording = load_recording(config, antennas=antennas, from_ns=from_ns, to_ns=to_ns)
     policy = NetworkPolicy()
-    auditor = Auditor(policy)
+    auditor = NetworkAuditor(policy)
     engine = Engine(EngineConfig(config, antennas, recording.times_ns[0], filter=policy))
     for time_ns in track(recording.times_ns, "forward", console=console):
         events = [PayloadArrived(station, payload, time_ns) for station, payload in recording.payloads(time_ns)]
@@ -68,6 +68,8 @@ def _document(audit: IntegerAudit) -> dict[str, object]:
         "wrong_epochs": audit.wrong_epochs,
         "first_fix_s": audit.first_fix_s,
         "station_restarts": audit.restarts,
+        "compared_between_clusters": audit.shared,
+        "apart_between_clusters": audit.apart,
     }
 
 
@@ -82,4 +84,7 @@ def _table(audit: IntegerAudit, name: str) -> Table:
     table.add_row("  other integers", f"{audit.wrong} ({_share(audit.wrong, audit.compared):.3%})")
     table.add_row("  epochs with any", str(audit.wrong_epochs))
     table.add_row("stations started anew", str(audit.restarts))
+    if audit.shared:
+        table.add_row("compared between clusters", str(audit.shared))
+        table.add_row("  other integers", str(audit.apart))
     return table
