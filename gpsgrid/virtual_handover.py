@@ -16,6 +16,7 @@ from stations.signals import SIGNALS, Constellation
 
 _HELD_SD_CYC = 0.02  # as the network filter judges its own integers
 _HELD_CYC = 0.05
+_SAME_CARRIER_M = 1e-9
 SATELLITE_STEP = 1000  # of a key; signals are below
 
 
@@ -51,7 +52,8 @@ def held_between(state: NetworkState, one: int, two: int, satellites: IntArray) 
         rows = np.flatnonzero(both & (satellites // 100 == system))
         first = np.array([arcs[one, int(s)] for s in satellites[rows]], dtype=np.int64)
         second = np.array([arcs[two, int(s)] for s in satellites[rows]], dtype=np.int64)
-        same = np.isclose(state.arc_wavelength_m[:, first], state.arc_wavelength_m[:, second], rtol=1e-9).all(axis=0)
+        apart_m = np.abs(state.arc_wavelength_m[:, first] - state.arc_wavelength_m[:, second])
+        same = (apart_m[0] < _SAME_CARRIER_M) & (apart_m[1] < _SAME_CARRIER_M)
         sure: BoolArray = same[:, None] & same[None, :]
         for carrier in (1, 2):
             a, b = state.ionosphere_index(first) + carrier, state.ionosphere_index(second) + carrier
