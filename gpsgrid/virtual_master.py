@@ -30,7 +30,9 @@ class VirtualState:
         clock_m: Added to the ranges of the master, so that the receiver clock does not jump with it.
         key: Rows sent under this master, ascending, shape ``(row,)``.
         offset_cyc: What is added to their phases, shape ``(row,)``.
-        begun_ns: From when on they are continuous on our account, shape ``(row,)``.
+        begun_ns: Since when they go on without a slip, shape ``(row,)``.
+        seen_ns: When the master was last seen with them, shape ``(row,)``.
+        lock_ms: Its lock time then, shape ``(row,)``.
         carrier_offset_cyc: What new rows of a carrier get.
         satellite, correction_m: Satellites of the last epoch, and the atmosphere that they got, shape ``(n,)``.
         view: The last network epoch; a master that has vanished since is compared there.
@@ -44,6 +46,8 @@ class VirtualState:
     key: IntArray = field(default_factory=_no_rows)
     offset_cyc: FloatArray = field(default_factory=lambda: np.zeros(0))
     begun_ns: IntArray = field(default_factory=_no_rows)
+    seen_ns: IntArray = field(default_factory=_no_rows)
+    lock_ms: IntArray = field(default_factory=_no_rows)
     carrier_offset_cyc: dict[int, float] = field(default_factory=dict)
     satellite: IntArray = field(default_factory=_no_rows)
     correction_m: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -61,15 +65,21 @@ def distances_of(policy: VirtualPolicy, view: NetworkView, position_m: FloatArra
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 
-def choose(policy: VirtualPolicy, state: VirtualState, distances_m: dict[str, float], time_ns: int) -> VirtualState:
+def choose(
+    policy: VirtualPolicy, state: VirtualState, distances_m: dict[str, float], view: NetworkView
+) -> VirtualState:
     """Return the state with the master to use: the present one, until another has been better for a while.
+
+    A station that comes back is not used before the network holds its integers: the change would be a slip of all
+    satellites, which costs a rover more than a master that is farther away for some minutes.
 
     Args:
         policy: Limits.
         state: With the master so far.
         distances_m: From :func:`distances_of`, at least one.
-        time_ns: Epoch.
+        view: Network epoch.
     """
+    time_ns = view.snapshot.time_ns
     nearest = next(iter(distances_m))
     mine = distances_m.get(state.master)
     if mine is None:
@@ -77,9 +87,23 @@ def choose(policy: VirtualPolicy, state: VirtualState, distances_m: dict[str, fl
     if nearest == state.master or distances_m[nearest] >= policy.switch_ratio * mine:
         return replace(state, rival="", rival_ns=0)
     since_ns = state.rival_ns if state.rival == nearest else time_ns
-    if time_ns - since_ns < policy.switch_s * NS_PER_S:
+    waited_s = (time_ns - since_ns) / NS_PER_S
+    early = waited_s < policy.switch_s or not _ready(policy, state.master, nearest, view)
+    if early and waited_s < policy.switch_latest_s:
         return replace(state, rival=nearest, rival_ns=since_ns)
     return replace(state, master=nearest, rival="", rival_ns=0)
+
+
+def _ready(policy: VirtualPolicy, master: str, rival: str, view: NetworkView) -> bool:
+    """Return whether the network holds the integers between two stations, of most satellites that both see."""
+    network, reduced = view.snapshot.state, view.snapshot.reduced
+    first, second = (
+        one.satellite[one.elevation_rad >= policy.minimum_elevation_rad] for one in (reduced[master], reduced[rival])
+    )
+    both = np.intersect1d(first, second)
+    both = both[np.isin(both // 100, view.snapshot.policy.systems)]
+    held = held_between(network, network.stations.index(master), network.stations.index(rival), both)
+    return bool(np.count_nonzero(held) >= policy.switch_held_share * len(both))
 
 
 def change_master(
@@ -124,6 +148,8 @@ def change_master(
         key=keys,
         offset_cyc=handover.offset_cyc[go_on],
         begun_ns=begun_ns,
+        seen_ns=np.full(len(keys), new.epoch.time_ns, dtype=np.int64),
+        lock_ms=new.epoch.lock_ms[go_on],
         carrier_offset_cyc=handover.carrier_offset_cyc,
     )
 

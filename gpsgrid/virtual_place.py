@@ -30,7 +30,9 @@ class VirtualPolicy:
             a satellite that is less certain is left out. A quarter of the shortest wavelength.
         minimum_satellites: With fewer the network's corrections are no position.
         switch_ratio: Another master has to be nearer by this factor,
-        switch_s: for so long, before the stream changes over to it.
+        switch_s: for so long,
+        switch_held_share: and the network has to hold the integers of so many of the satellites between the two,
+        switch_latest_s: unless that has taken so long, before the stream changes over to it.
         step_m, step_m_per_s: Largest change of a satellite's correction against the others' between two epochs; beyond,
             its lock time starts anew, as after a slip.
         residue_cyc: How far from an integer the phases of two masters may differ at a change.
@@ -44,6 +46,8 @@ class VirtualPolicy:
     minimum_satellites: int = 5
     switch_ratio: float = 0.8
     switch_s: float = 60.0
+    switch_held_share: float = 0.8
+    switch_latest_s: float = 900.0
     step_m: float = 0.05
     step_m_per_s: float = 0.001
     residue_cyc: float = 0.15

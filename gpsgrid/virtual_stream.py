@@ -15,7 +15,7 @@ from gpsgrid.network_view import NetworkView
 from gpsgrid.virtual_handover import SATELLITE_STEP, keys_of
 from gpsgrid.virtual_master import VirtualState, change_master, choose, distances_of, offsets_of
 from gpsgrid.virtual_place import Placed, VirtualPolicy, placed
-from models.validity import Flag
+from models.validity import Flag, lock_lost
 from stations.arrays import FloatArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.epoch import StationEpoch
@@ -86,7 +86,7 @@ def step(
     if not distances_m:
         far = f"no station with data within {policy.maximum_distance_m / 1000:.0f} km"
         return VirtualState(since_ns=time_ns), VirtualReport(time_ns, Level.SILENT, far)
-    before, state = state, choose(policy, state, distances_m, time_ns)
+    before, state = state, choose(policy, state, distances_m, view)
     whole = placed(policy, view, state.master, position_m, corrected=True, clock_m=state.clock_m)
     level, reason = _level(policy, view, whole, distances_m[state.master])
     if level is Level.SILENT:
@@ -123,35 +123,48 @@ def _continued(
     epoch = whole.epoch.rows(~np.isin(whole.epoch.satellite, list(left_out)))
     keys = keys_of(epoch)
     known, place, offset_cyc = offsets_of(state, epoch)
-    begun_ns = np.full(len(keys), state.since_ns, dtype=np.int64)
-    begun_ns[known] = state.begun_ns[place[known]]
+    # A change of master may come with a shorter lock time of its own; the arc of the stream is as old as it was.
+    begun_ns = np.maximum(time_ns - epoch.lock_ms * NS_PER_MS, state.since_ns)
+    before = place[known]
+    elapsed_ms = (time_ns - state.seen_ns[before]) // NS_PER_MS
+    goes_on = ~lock_lost(elapsed_ms, state.lock_ms[before], epoch.lock_ms[known])
+    begun_ns[known] = np.where(goes_on, state.begun_ns[before], begun_ns[known])
     doubtful = list(_slipped(state, view) | _jumped(policy, state, view, whole))
     restarted = np.isin(epoch.satellite, doubtful)
     begun_ns[restarted] = time_ns
-    lock_ms = np.minimum(epoch.lock_ms, np.maximum((time_ns - begun_ns) // NS_PER_MS, 0))
+    lock_ms = (time_ns - begun_ns) // NS_PER_MS
     sent = replace(epoch, phase_cyc=epoch.phase_cyc + offset_cyc, lock_ms=lock_ms)
     # Rows that are not in this epoch go on where they were, but for a slip that nobody will be told of later.
     absent = ~np.isin(state.key, keys)
     absent_ns = np.where(np.isin(state.key // SATELLITE_STEP, doubtful), time_ns, state.begun_ns)
-    merged = np.concatenate([state.key[absent], keys])
-    order = np.argsort(merged)
+    order = np.argsort(np.concatenate([state.key[absent], keys]))
+    rows = (
+        (state.key[absent], keys),
+        (state.offset_cyc[absent], offset_cyc),
+        (absent_ns[absent], begun_ns),
+        (state.seen_ns[absent], np.full(len(keys), time_ns, dtype=np.int64)),
+        (state.lock_ms[absent], epoch.lock_ms),
+    )
+    key, offset_cyc, begun_ns, seen_ns, master_lock_ms = (np.concatenate(pair)[order] for pair in rows)
     next_state = replace(
         state,
-        key=merged[order],
-        offset_cyc=np.concatenate([state.offset_cyc[absent], offset_cyc])[order],
-        begun_ns=np.concatenate([absent_ns[absent], begun_ns])[order],
+        key=key,
+        offset_cyc=offset_cyc,
+        begun_ns=begun_ns,
+        seen_ns=seen_ns,
+        lock_ms=master_lock_ms,
         satellite=whole.satellite,
         correction_m=whole.correction_m,
         view=view,
     )
-    rows = [row for row, satellite in enumerate(whole.satellite.tolist()) if satellite not in left_out]
+    kept = [row for row, satellite in enumerate(whole.satellite.tolist()) if satellite not in left_out]
     report = VirtualReport(
         time_ns,
         *level,
         sent,
         state.master,
         len(view.snapshot.reduced),
-        {int(whole.satellite[row]): float(whole.sd_m[row]) for row in rows},
+        {int(whole.satellite[row]): float(whole.sd_m[row]) for row in kept},
         whole.zwd_sd_m,
         left_out,
         int(np.count_nonzero(restarted)),
