@@ -3,8 +3,8 @@
 ``python -m tests.gpsgrid.vrs_proof SET [--rover NAME ...] [--work DIR]`` makes the virtual station of every rover with
 ``gpsgrid vrs`` (minutes; a file in DIR is used again), runs RTKLIB with the same options on both bases, and prints a
 table. SET is ``night`` or ``evening`` (recorded; ZEGV, DELF, ROVN held out one at a time), ``city``, ``sparse``,
-``storm`` or ``regional`` (simulated rovers). Shares are over all epochs of the rover; "later" leaves out the first five minutes,
-in which a network that has just been switched on does not hold its integers.
+``storm`` or ``regional`` (simulated rovers). Shares are over all epochs of the rover; "later" leaves out the first five
+minutes, in which a network that has just been switched on does not hold its integers.
 """
 
 import argparse
