@@ -146,5 +146,5 @@ def test_station_numbers_are_stable_and_never_zero():
 
 @pytest.mark.parametrize(("level", "number"), [(6, 1), (7, 0), (LEGACY, 4096)])
 def test_what_receivers_do_not_take_is_refused(night, level, number):
-    with pytest.raises(ValueError, match="MSM4, MSM5|receivers accept"):
+    with pytest.raises(ValueError, match=r"MSM4, MSM5|receivers accept"):
         VrsEncoder(night.rover_m, number, night.network, VrsFormat(level=level))
