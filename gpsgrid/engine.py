@@ -5,6 +5,7 @@ It owns all mutable state and reads no clock. Order of work for a payload: decod
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +28,11 @@ from gpsgrid.events import (
     PositionAsked,
     Tick,
 )
-from gpsgrid.grid import stations_of
+from gpsgrid.grid import cell_at, stations_of
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.ingest import Ingest
 from gpsgrid.learning_window import LearningWindow
+from gpsgrid.network_view import NetworkView
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
@@ -45,8 +47,10 @@ from models.field.solve import Posterior
 from models.network_state import NetworkPolicy
 from stations.align import EpochAssembler, NetworkEpoch
 from stations.antex import AntennaTable
+from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.constants import NS_PER_MS, NS_PER_S
+from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
 
 _SAME_EPOCH_NS = 5 * NS_PER_MS  # a rover's time tag differs from the round epoch by its clock
@@ -112,6 +116,7 @@ class Engine:
         self._learned = False
         self._window = LearningWindow()
         self._snapshots: deque[Snapshot] = deque(maxlen=_KEPT_SNAPSHOTS)
+        self._raw: Mapping[str, StationEpoch] = {}
         self._fields: dict[tuple[int, tuple[str, ...], tuple[int, ...]], Posterior] = {}
         self._waiting: list[_Waiting] = []
 
@@ -200,6 +205,19 @@ class Engine:
         """The newest picture of the network, or ``None`` before the first network epoch."""
         return self._snapshots[-1] if self._snapshots else None
 
+    def view(self, position_m: FloatArray) -> NetworkView | None:
+        """Return the newest network epoch as a virtual station at a place needs it, ``None`` before the first.
+
+        Args:
+            position_m: ECEF, shape ``(3,)``.
+        """
+        snapshot = self.snapshot
+        if snapshot is None:
+            return None
+        snapshot = snapshot.near(position_m)
+        posterior = self._posterior(snapshot, cell_at(position_m, self.config.query.resolution))
+        return NetworkView(self.config.network, self._solver.calibrations, snapshot, self._raw, posterior)
+
     def _payload(self, event: PayloadArrived) -> list[Output]:
         if event.station not in self.health.stations:
             known = ", ".join(sorted(self.health.stations))
@@ -242,6 +260,7 @@ class Engine:
             snapshot = self._solver.solve(epoch, self._ingest.ephemerides)
             self._ingest.network_time(epoch.time_ns, host_ns)
             self._snapshots.append(snapshot)
+            self._raw = epoch.stations
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
             outputs.append(_summary(snapshot, tuple(self.health.stations)))

@@ -26,13 +26,14 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import SPEED_OF_LIGHT_M_S
 from stations.frames import geodetic_from_ecef
 from stations.navigation_kinds import Ephemeris
-from stations.signals import SIGNALS, satellite_name
+from stations.signals import SIGNALS, Constellation, satellite_name
 
 OBSERVATION_TYPES = ((0, True), (1, True), (0, False), (1, False))
 """Band and whether it is a code: code L1, code L2, phase L1, phase L2, the order of every stacked design."""
 
 MIN_ELEVATION_RAD = np.radians(3.0)  # below, mapping functions and broadcast geometry are not worth having
-_GPS_PATTERNS = ("G01", "G02", "G02")  # per slot, where an antenna is calibrated for GPS only, as most are
+_GPS_PATTERNS = ("G01", "G02")  # of the first carrier and of the others: most antennas are calibrated for GPS only
+_FIRST_CARRIERS = {Constellation.BEIDOU: "12"}  # bands of the first carrier; of the other systems it is 1
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,19 @@ def reduce_epoch(
     return reduced.rows(los.elevation_rad > MIN_ELEVATION_RAD)
 
 
+def pattern_code(calibration: AntennaCalibration, number: int) -> str:
+    """Return the ANTEX frequency of a calibration that stands for a signal integer.
+
+    Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as
+    the IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
+    """
+    signal = SIGNALS[number]
+    code = f"{satellite_name(100 * signal.constellation)[0]}0{signal.code[0]}"
+    if code in calibration.frequencies or code in _GPS_PATTERNS:
+        return code
+    return _GPS_PATTERNS[signal.code[0] not in _FIRST_CARRIERS.get(signal.constellation, "1")]
+
+
 def phase_centers_m(
     signals: IntArray, calibration: AntennaCalibration, elevation_rad: FloatArray, azimuth_rad: FloatArray
 ) -> FloatArray:
@@ -148,16 +162,10 @@ def phase_centers_m(
         calibration: The antenna.
         elevation_rad: Shape ``(n,)``.
         azimuth_rad: Shape ``(n,)``.
-
-    Where an antenna is calibrated for GPS L1 and L2 only, other carriers get the GPS pattern of the nearest band, as
-    the IGS does; the difference is some millimetres. L1 and L2 of GPS themselves have to be calibrated.
     """
     center_m = np.zeros(signals.shape)
     for number in np.unique(signals[signals >= 0]):
-        signal = SIGNALS[int(number)]
         slot, row = np.nonzero(signals == number)
-        code = f"{satellite_name(100 * signal.constellation)[0]}0{signal.code[0]}"
-        if code not in calibration.frequencies and code not in _GPS_PATTERNS:
-            code = _GPS_PATTERNS[int(slot[0])]
+        code = pattern_code(calibration, int(number))
         center_m[slot, row] = phase_center_range_m(calibration, code, elevation_rad[row], azimuth_rad[row])
     return center_m

@@ -73,6 +73,23 @@ def play(
             yield time_ns, run.ask(time_ns, rover.payload(time_ns))
 
 
+def play_network(
+    engine: EventHandler, recording: Recording, learner: Learner, observer: Observer = lambda _: None
+) -> Iterator[int]:
+    """Replay the stations alone; yield every moment after the engine has solved it.
+
+    Args:
+        engine: Fresh; made for the network of the recording.
+        recording: Before its first payload.
+        learner: Answers :class:`LearningDue` before the next event is handled.
+        observer: Is shown every output, in order.
+    """
+    run = _Run(engine, learner, observer)
+    for time_ns in recording.times_ns:
+        run.network(time_ns, recording.payloads(time_ns))
+        yield time_ns
+
+
 def only_nearest(network: Network, position_m: FloatArray) -> Network:
     """Return the network with only the station nearest to a position, ECEF of shape ``(3,)``: plain single-base RTK."""
     nearest = min(network.stations, key=lambda station: float(((station.marker_m - position_m) ** 2).sum()))

@@ -14,6 +14,7 @@ from replay.edge.prepare import Prepared, ReplayRequest, prepare
 from replay.edge.report import ReplayProgress, print_replay, print_score, replay_document
 from replay.edge.run import ReplayReport, replay_offline
 from replay.edge.through_mqtt import run_through_mqtt
+from replay.edge.vrs_command import vrs_command
 from replay.score import Score, score
 from replay.track import TrackRow, read_track
 from replay.truth import fixed_truth
@@ -40,6 +41,9 @@ def register(app: typer.Typer) -> None:
     )
     app.command("integers", help="Solve a recorded network forward and backward, and compare the integers.")(
         integers_command
+    )
+    app.command("vrs", help="Write the observations of a virtual reference station anywhere in a recorded network.")(
+        vrs_command
     )
 
 
