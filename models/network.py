@@ -98,6 +98,7 @@ def step(
     fixed, float_sd_m, cycles = judge(state, basis, closing, dt_s)
     state = replace(
         state,
+        arc_held=_held_arcs(state, observed, basis, fixed),
         arc_odd=odd_epochs(policy, state, observed, doubted),
         conflict_epochs=contradiction_epochs(policy, state, cycles),
     )
@@ -112,3 +113,10 @@ def _due(policy: NetworkPolicy, state: NetworkState, time_ns: int, since_s: floa
     interval_ns = round(policy.update_interval_s * NS_PER_S)
     shift_ns = round((policy.update_phase_s - _TICK_S) * NS_PER_S)
     return (time_ns - shift_ns) // interval_ns != (state.updated_ns - shift_ns) // interval_ns
+
+
+def _held_arcs(state: NetworkState, observed: Observed, basis: FloatArray, fixed: BoolArray) -> BoolArray:
+    """Return which arcs are part of a cycle that is held, shape ``(arc,)``; those not observed stay as before."""
+    held = state.arc_held.copy()
+    held[observed.arc] = (basis[fixed][:, observed.arc] != 0.0).any(axis=0)
+    return held

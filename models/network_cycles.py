@@ -52,7 +52,7 @@ def _mature(policy: NetworkPolicy, state: NetworkState, observed: Observed, dt_s
     mature[observed.arc] = (
         (observed.elevation_rad > policy.ar_elevation_rad)
         & (state.arc_epochs[observed.arc] >= least)
-        & ((observed.flags & Flag.HALF_CYCLE) == 0)
+        & ((observed.flags & (Flag.HALF_CYCLE | Flag.UNSTEADY)) == 0)
     )
     return mature
 

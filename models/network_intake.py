@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models import steadiness
 from models.network_state import NetworkPolicy, NetworkState, add_arc, reset_arc
 from models.network_update import Observed, start_cyc
 from models.reduction import Reduced
-from models.validity import SLIP, PhaseChange, test_changes
+from models.validity import SLIP, Flag, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
-from stations.constants import NS_PER_MS
+from stations.constants import NS_PER_MS, NS_PER_S
 
 _SATELLITES = 1000  # satellite integers are below
 
@@ -94,9 +95,13 @@ def take_in(
         flags,
     )
     slipped = (flags & SLIP) != 0
-    for row in np.flatnonzero(new | slipped).tolist():
+    state, unsteady = _followed(policy, state, columns, arc, ~(new | slipped), time_ns)
+    flags[unsteady] |= Flag.UNSTEADY
+    # What a wandering arc has taught the filter of ambiguities that are not held is wrong.
+    bent = unsteady & ~state.arc_unsteady[arc] & ~state.arc_held[arc]
+    for row in np.flatnonzero(new | slipped | bent).tolist():
         state = reset_arc(policy, state, int(arc[row]), start_cyc(state, observed, row))
-    return _remembered(state, arc, columns, time_ns), observed, int(np.count_nonzero(slipped))
+    return _remembered(state, arc, columns, unsteady, time_ns), observed, int(np.count_nonzero(slipped))
 
 
 def _columns(policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Reduced]) -> _Columns:
@@ -152,18 +157,49 @@ def _change(state: NetworkState, columns: _Columns, arc: IntArray, time_ns: int)
     )
 
 
-def _remembered(state: NetworkState, arc: IntArray, columns: _Columns, time_ns: int) -> NetworkState:
+def _followed(
+    policy: NetworkPolicy, state: NetworkState, columns: _Columns, arc: IntArray, same: BoolArray, time_ns: int
+) -> tuple[NetworkState, BoolArray]:
+    """Return the state with the walk of every arc, and which arcs wander too far; ``same``: arcs that did not slip."""
+    change = _change(state, columns, arc, time_ns)
+    wavelength_m, elapsed_s = columns.wavelength_m, (time_ns - state.arc_seen_ns[arc]) / NS_PER_S
+    moved = np.zeros(len(arc))
+    if same.any():
+        moved[same] = steadiness.moved_m(
+            change.change_m[:, same],
+            wavelength_m[:, same],
+            change.station[same],
+            change.satellite[same],
+            ~change.half_cycle[same],
+        )
+    walk, rough = state.arc_walk_m.copy(), state.arc_rough_m2.copy()
+    walk[arc], rough[arc] = steadiness.step(walk[arc], rough[arc], moved, elapsed_s)
+    walk[arc[~same]] = 0.0
+    before = state.arc_unsteady[arc]
+    unsteady = steadiness.is_unsteady(
+        rough[arc], columns.elevation_rad, before, policy.unsteady_floor_m, policy.unsteady_slope_m
+    )
+    return replace(state, arc_walk_m=walk, arc_rough_m2=rough), unsteady
+
+
+def _remembered(
+    state: NetworkState, arc: IntArray, columns: _Columns, unsteady: BoolArray, time_ns: int
+) -> NetworkState:
     """Return the state with what the next epoch is compared with."""
     seen, lock, epochs = state.arc_seen_ns.copy(), state.arc_lock_ms.copy(), state.arc_epochs.copy()
     phase, wavelength = state.arc_phase_m.copy(), state.arc_wavelength_m.copy()
     seen[arc], lock[arc] = time_ns, columns.lock_ms
     phase[:, arc], wavelength[:, arc] = columns.phase_m, columns.wavelength_m
-    epochs[arc] += 1
+    held, wandered = state.arc_held, state.arc_unsteady.copy()
+    # Nothing is learned of ambiguities that wait, so they do not grow older.
+    epochs[arc] += np.where(unsteady & ~held[arc], 0, 1)
+    wandered[arc] = unsteady
     return replace(
         state,
         arc_seen_ns=seen,
         arc_lock_ms=lock,
         arc_phase_m=phase,
         arc_epochs=epochs,
+        arc_unsteady=wandered,
         arc_wavelength_m=wavelength,
     )

@@ -45,6 +45,8 @@ class NetworkPolicy:
         hold_sd_cyc: Standard deviation with which integers are held.
         slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
         innovation_limit: Data-snooping limit of the normalised innovation.
+        unsteady_floor_m, unsteady_slope_m: Wandering of an ionosphere-free phase against known geometry, root mean
+            square over a minute, above which the filter does not learn from an arc: floor plus slope over sin(el).
         reset_nis, reset_epochs, reset_s: A station whose phases misfit by more than this for so long starts anew.
         odd_sigma, odd_epochs, odd_s: A satellite of which an arc's ionosphere is so far from the neighbours', for so
             long, starts anew.
@@ -81,6 +83,8 @@ class NetworkPolicy:
     slip_floor_m: float = 0.045
     slip_slope_m: float = 0.020
     innovation_limit: float = 5.0
+    unsteady_floor_m: float = 0.025
+    unsteady_slope_m: float = 0.010
     reset_nis: float = 4.0
     reset_epochs: int = 40
     reset_s: float = 1200.0
@@ -110,6 +114,10 @@ class NetworkState:
         arc_lock_ms: Lock time at the last observation, shape ``(arc,)``.
         arc_phase_m: Reduced phases at the last observation, shape ``(2, arc)``.
         arc_wavelength_m: Of the two carriers that the ambiguities belong to, shape ``(2, arc)``.
+        arc_walk_m, arc_rough_m2: How far each arc's ionosphere-free phase is from its slow mean, and the mean square of
+            that (``models.steadiness``), shape ``(arc,)``.
+        arc_unsteady: Whether it wandered too far at the last observation, shape ``(arc,)``.
+        arc_held: Whether its ambiguities were integers that are held, shape ``(arc,)``.
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
         conflict_epochs: Epochs in a row in which an open cycle contradicted what is held.
@@ -129,6 +137,10 @@ class NetworkState:
     arc_lock_ms: IntArray
     arc_phase_m: FloatArray
     arc_wavelength_m: FloatArray
+    arc_walk_m: FloatArray
+    arc_rough_m2: FloatArray
+    arc_unsteady: BoolArray
+    arc_held: BoolArray
     arc_odd: IntArray
     misfit_epochs: IntArray
     conflict_epochs: int = 0
@@ -193,6 +205,10 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         empty,
         np.zeros((2, 0)),
         np.zeros((2, 0)),
+        np.zeros(0),
+        np.zeros(0),
+        np.zeros(0, dtype=np.bool_),
+        np.zeros(0, dtype=np.bool_),
         empty,
         np.zeros(count, dtype=np.int64),
     )
@@ -261,6 +277,10 @@ def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
         arc_lock_ms=state.arc_lock_ms[keep],
         arc_phase_m=state.arc_phase_m[:, keep],
         arc_wavelength_m=state.arc_wavelength_m[:, keep],
+        arc_walk_m=state.arc_walk_m[keep],
+        arc_rough_m2=state.arc_rough_m2[keep],
+        arc_unsteady=state.arc_unsteady[keep],
+        arc_held=state.arc_held[keep],
         arc_odd=state.arc_odd[keep],
     )
 
@@ -299,6 +319,10 @@ def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite:
         arc_lock_ms=np.append(state.arc_lock_ms, 0),
         arc_phase_m=np.column_stack([state.arc_phase_m, np.zeros(2)]),
         arc_wavelength_m=np.column_stack([state.arc_wavelength_m, np.full(2, np.nan)]),
+        arc_walk_m=np.append(state.arc_walk_m, 0.0),
+        arc_rough_m2=np.append(state.arc_rough_m2, 0.0),
+        arc_unsteady=np.append(state.arc_unsteady, False),
+        arc_held=np.append(state.arc_held, False),
         arc_odd=np.append(state.arc_odd, 0),
     )
 

@@ -51,6 +51,12 @@ class Observed:
     flags: IntArray
 
     @property
+    def steady(self) -> BoolArray:
+        """Which arcs the filter learns from, shape ``(n,)``."""
+        steady: BoolArray = (self.flags & Flag.UNSTEADY) == 0
+        return steady
+
+    @property
     def mu(self) -> FloatArray:
         """Ionospheric delay relative to GPS L1, shape ``(2, n)``."""
         return ionosphere_factor(self.wavelength_m)
@@ -134,7 +140,7 @@ def _whiteners(policy: NetworkPolicy, state: NetworkState, observed: Observed, i
     blocks: list[_Block] = []
     start = 0
     for system in np.unique(satellite // 100):
-        mine = satellite // 100 == system
+        mine = (satellite // 100 == system) & observed.steady
         known: dict[bytes, FloatArray] = {}
         for kind, (band, is_code) in enumerate(OBSERVATION_TYPES):
             rows = np.flatnonzero(mine & observed.use_code) if is_code else np.flatnonzero(mine)
@@ -181,8 +187,9 @@ def update(
                 # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
                 state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
         observed = replace(observed, flags=flags, use_code=use_code)
-    station = np.tile(state.arc_station[observed.arc], 2)
-    nis = median_by_group(surprise[2:].ravel() ** 2, station, len(state.stations)) / _MEDIAN_CHI2
+    station = np.tile(state.arc_station[observed.arc[observed.steady]], 2)
+    squares = surprise[2:, observed.steady].ravel() ** 2
+    nis = median_by_group(squares, station, len(state.stations)) / _MEDIAN_CHI2
     return replace(state, mean=mean, covariance=covariance), observed, resets, nis
 
 

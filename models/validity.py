@@ -28,6 +28,7 @@ class Flag(IntFlag):
     YOUNG = 32  # tracked for fewer than three epochs
     LOW = 64  # below the elevation above which the field is trained without doubt
     FLOAT = 128  # ambiguities not fixed to integers
+    UNSTEADY = 256  # wanders against known geometry, as multipath does (models.steadiness)
 
 
 SLIP = Flag.LOCK_LOST | Flag.GEOMETRY_FREE | Flag.TIME_DIFFERENCE

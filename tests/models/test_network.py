@@ -549,7 +549,8 @@ def test_normalised_errors_of_float_ambiguities_are_honest(make_world):
 
 def test_a_misfitting_station_is_restarted(make_world):
     """A station whose phases contradict its coordinates for long is restarted and named."""
-    policy = replace(POLICY, reset_epochs=5, reset_s=150.0, innovation_limit=1e9, slip_floor_m=1e9)
+    off = {"innovation_limit": 1e9, "slip_floor_m": 1e9, "unsteady_floor_m": 1e9}
+    policy = replace(POLICY, reset_epochs=5, reset_s=150.0, **off)
     world = make_world(20)
     state, info = _run(policy, world, 15)
     restarted = []
