@@ -11,7 +11,8 @@ from gpsgrid.network_view import NetworkView
 from gpsgrid.snapshot import field_points
 from models.atmosphere import zwd_at
 from models.field.cell import difference
-from models.reduction import Reduced
+from models.observables import observables
+from models.reduction import Reduced, reduce_epoch
 from models.virtual_station import VirtualGeometry, virtual_epoch, virtual_geometry
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S, SPEED_OF_LIGHT_M_S
@@ -91,7 +92,7 @@ def placed(
         clock_m: Moves the receiver clock against the master's.
     """
     snapshot = view.snapshot
-    reduced = snapshot.reduced[master]
+    reduced = _all_reduced(view, master)
     geometry = virtual_geometry(
         _above(policy, reduced, reduced.elevation_rad), snapshot.ephemerides, position_m, clock_m
     )
@@ -113,6 +114,17 @@ def placed(
         float(np.sqrt(max(np.array([1.0, -1.0]) @ zwd_covariance @ np.array([1.0, -1.0]), 0.0))),
         corrected,
     )
+
+
+def _all_reduced(view: NetworkView, master: str) -> Reduced:
+    """Return a station with all its satellites, those included that the network filter does not use."""
+    snapshot = view.snapshot
+    raw = observables(view.raw[master])
+    raw = raw.rows(~np.isin(raw.satellite, snapshot.wrong_orbits))
+    if np.isin(raw.satellite // 100, snapshot.policy.systems).all():
+        return snapshot.reduced[master]
+    point_m = view.network.station(master).reference_point_m
+    return reduce_epoch(raw, snapshot.ephemerides, point_m, view.calibrations[master])
 
 
 def _above(policy: VirtualPolicy, reduced: Reduced, elevation_rad: FloatArray) -> Reduced:
