@@ -19,6 +19,8 @@ from stations.constants import NS_PER_S
 
 _MIN_STATIONS = 3  # with two, nobody can say which one is odd
 _NOISE_M = 0.01  # of a zenith ionosphere in the state, generous
+_FEWEST_CONFLICTS = 4  # epochs
+_MOST_RELAPSES = 3
 _FREE_M = 10.0  # the common level of a satellite is not observed
 
 
@@ -57,7 +59,10 @@ def odd_epochs(
     if doubted:
         for arc in observed.arc:
             odd[arc] |= (int(state.arc_station[arc]), int(state.arc_satellite[arc])) in doubted
-    return np.where(odd, state.arc_odd + 1, 0)
+    # Where nothing is held nothing held is wrong, and an arc that wanders is known to be odd.
+    unsteady = np.zeros(len(odd), dtype=np.bool_)
+    unsteady[observed.arc] = ~observed.steady
+    return np.where(odd & state.arc_held & ~unsteady, state.arc_odd + 1, 0)
 
 
 def lasting_epochs(policy: NetworkPolicy, dt_s: float) -> int:
@@ -69,16 +74,18 @@ def drop_odd_satellites(policy: NetworkPolicy, state: NetworkState, lasting: int
     """Return the state without the satellites of which an arc was odd for long, and how many arcs those were.
 
     Whole arcs, not only their ambiguities: a bent ionosphere would lead to the same integers again. All stations,
-    because the one that looks odd need not be the wrong one: two of five that agree are outvoted. A second time within
-    an hour, everything starts anew. Observed arcs join at once.
+    because the one that looks odd need not be the wrong one: two of five that agree are outvoted. When it is more than
+    a fifth of the satellites within an hour, everything starts anew. Observed arcs join at once.
     """
     satellites = state.arc_satellite[state.arc_odd >= lasting]
     if not len(satellites):
         return state, 0
-    again = state.odd_ns >= 0 and state.time_ns - state.odd_ns < policy.odd_again_s * NS_PER_S
-    bad = np.ones(len(state.arc_satellite), dtype=np.bool_) if again else np.isin(state.arc_satellite, satellites)
-    state = anew(policy, state) if again else drop_arcs(state, bad)
-    return replace(state, odd_ns=state.time_ns), int(np.count_nonzero(bad))
+    recent = state.odd_ns >= 0 and state.time_ns - state.odd_ns < policy.odd_again_s * NS_PER_S
+    count = len(np.unique(satellites)) + (state.odd_count if recent else 0)
+    many = count > max(1.0, policy.odd_share * len(np.unique(state.arc_satellite)))
+    bad = np.ones(len(state.arc_satellite), dtype=np.bool_) if many else np.isin(state.arc_satellite, satellites)
+    state = anew(policy, state) if many else drop_arcs(state, bad)
+    return replace(state, odd_ns=state.time_ns, odd_count=0 if many else count), int(np.count_nonzero(bad))
 
 
 def _unlike_neighbours(policy: NetworkPolicy, state: NetworkState, observed: Observed) -> BoolArray:
@@ -126,19 +133,48 @@ class Cycles:
     age_s: FloatArray
 
 
-def contradiction_epochs(policy: NetworkPolicy, state: NetworkState, cycles: Cycles) -> int:
-    """Return for how many epochs in a row cycles have contradicted what is held, 0 when they do not.
+def contradiction_epochs(
+    policy: NetworkPolicy, state: NetworkState, closing: IntArray, cycles: Cycles
+) -> tuple[IntArray, int]:
+    """Return for how many epochs in a row cycles have contradicted what is held.
 
     Args:
         policy: Constants.
         state: Of the filter.
+        closing: The arc that closes each cycle, shape ``(cycle,)``.
         cycles: All cycles of the epoch, open or held.
+
+    Returns:
+        By arc, shape ``(arc,)``, and for so many cycles at once that something held must be wrong.
     """
     known = (cycles.age_epochs >= 2 * policy.ar_minimum_epochs) & (cycles.sd_cyc < policy.conflict_sd_cyc)
     away = np.abs(cycles.mean_cyc - np.rint(cycles.mean_cyc)) > policy.conflict_cyc
     old = cycles.age_s > policy.stagnant_s
     stagnant = bool(old.any()) and float(np.mean(~cycles.held[old])) > policy.stagnant_share
-    return state.conflict_epochs + 1 if stagnant or bool(np.any(known & away)) else 0
+    bad, sure = (known & away).reshape(2, -1).any(axis=0), known.reshape(2, -1).any(axis=0)
+    widespread = int(np.count_nonzero(bad)) > policy.conflict_share * int(np.count_nonzero(sure))
+    arcs = np.zeros(len(state.arc_station), dtype=np.int64)
+    arcs[closing[bad]] = state.arc_conflict[closing[bad]] + 1
+    return arcs, state.conflict_epochs + 1 if stagnant or widespread else 0
+
+
+def forget_contradicting(policy: NetworkPolicy, state: NetworkState, dt_s: float) -> tuple[NetworkState, int]:
+    """Return the state after arcs lost their ambiguities that have contradicted alone, and how many those were.
+
+    One arc among many that is no integer has been bent itself, by multipath that nothing else has shown. An arc to
+    which that happens again and again is right, and what its satellite's integers are held at is not: they all go.
+    """
+    least = max(_FEWEST_CONFLICTS, math.ceil(policy.conflict_arc_s / max(dt_s, 1e-3)))
+    bad = np.flatnonzero(state.arc_conflict >= least)
+    if not len(bad):
+        return state, 0
+    relapses, odd, conflict = state.arc_relapses.copy(), state.arc_odd.copy(), state.arc_conflict.copy()
+    relapses[bad] += 1
+    conflict[bad] = 0
+    state = forget_ambiguities(policy, replace(state, arc_relapses=relapses, arc_conflict=conflict), bad)
+    again = bad[relapses[bad] >= _MOST_RELAPSES]
+    odd[again] = lasting_epochs(policy, dt_s)
+    return (replace(state, arc_odd=odd) if len(again) else state), len(bad)
 
 
 def start_anew_if_contradicted(policy: NetworkPolicy, state: NetworkState, lasting: int) -> NetworkState:

@@ -16,6 +16,7 @@ import numpy as np
 from models.devalidation import (
     contradiction_epochs,
     drop_odd_satellites,
+    forget_contradicting,
     lasting_epochs,
     misfitting_stations,
     odd_epochs,
@@ -96,14 +97,17 @@ def step(
         state, restarted = misfitting_stations(policy, state, nis, since_s)
     basis, closing = all_cycles(policy, state, observed, dt_s)
     fixed, float_sd_m, cycles = judge(state, basis, closing, dt_s)
+    arc_conflict, conflict_epochs = contradiction_epochs(policy, state, closing, cycles)
     state = replace(
         state,
         arc_held=_held_arcs(state, observed, basis, fixed),
         arc_odd=odd_epochs(policy, state, observed, doubted),
-        conflict_epochs=contradiction_epochs(policy, state, cycles),
+        arc_conflict=arc_conflict,
+        conflict_epochs=conflict_epochs,
     )
+    state, forgotten = forget_contradicting(policy, state, dt_s)
     names = state.stations if anew else tuple(state.stations[k] for k in restarted)
-    return state, NetworkInfo(observed, basis, closing, fixed, float_sd_m, resets + more + odd, names)
+    return state, NetworkInfo(observed, basis, closing, fixed, float_sd_m, resets + more + odd + forgotten, names)
 
 
 def _due(policy: NetworkPolicy, state: NetworkState, time_ns: int, since_s: float) -> bool:

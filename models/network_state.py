@@ -50,9 +50,11 @@ class NetworkPolicy:
         reset_nis, reset_epochs, reset_s: A station whose phases misfit by more than this for so long starts anew.
         odd_sigma, odd_epochs, odd_s: A satellite of which an arc's ionosphere is so far from the neighbours', for so
             long, starts anew.
-        odd_again_s: A second such satellite within this time means that the fault lies deeper: all start anew.
+        odd_again_s, odd_share: When more than this share of the satellites, and more than one, were such within this
+            time of each other, the fault lies deeper: all start anew.
         conflict_sd_cyc, conflict_cyc: An open cycle this well known and yet this far from an integer contradicts
-            something that is held; after ``odd_epochs`` of it everything starts anew.
+            something that is held. When that lasts, everything starts anew if it is more than ``conflict_share`` of the
+            cycles known so well, and an arc that is alone in it forgets its ambiguities after ``conflict_arc_s``.
         systems: Constellations that the network solves. GLONASS is not among them: its integers need inter-frequency
             biases, and its ionosphere follows from the others.
         stagnant_s, stagnant_share: Cycles this old should long have been fixed; when more than this share of them
@@ -92,8 +94,11 @@ class NetworkPolicy:
     odd_epochs: int = 10
     odd_s: float = 300.0
     odd_again_s: float = 3600.0
+    odd_share: float = 0.2
     conflict_sd_cyc: float = 0.1
     conflict_cyc: float = 0.2
+    conflict_share: float = 0.1
+    conflict_arc_s: float = 60.0
     stagnant_s: float = 1800.0
     stagnant_share: float = 0.3
     systems: tuple[int, ...] = (Constellation.GPS, Constellation.GALILEO, Constellation.QZSS, Constellation.BEIDOU)
@@ -119,10 +124,13 @@ class NetworkState:
         arc_unsteady: Whether it wandered too far at the last observation, shape ``(arc,)``.
         arc_held: Whether its ambiguities were integers that are held, shape ``(arc,)``.
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
+        arc_conflict: Epochs in a row in which the arc closed a cycle that contradicts what is held, shape ``(arc,)``.
+        arc_relapses: How often it has forgotten its ambiguities for that, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
-        conflict_epochs: Epochs in a row in which an open cycle contradicted what is held.
+        conflict_epochs: Epochs in a row in which open cycles contradicted what is held, many at once.
         updated_ns: When the filter last took in observations, -1 if never.
         odd_ns: When a satellite was last dropped for being odd, -1 if never.
+        odd_count: How many satellites were, each within ``odd_again_s`` of the one before.
     """
 
     time_ns: int
@@ -142,9 +150,12 @@ class NetworkState:
     arc_unsteady: BoolArray
     arc_held: BoolArray
     arc_odd: IntArray
+    arc_conflict: IntArray
+    arc_relapses: IntArray
     misfit_epochs: IntArray
     conflict_epochs: int = 0
     odd_ns: int = -1
+    odd_count: int = 0
     updated_ns: int = -1
 
     @property
@@ -209,6 +220,8 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         np.zeros(0),
         np.zeros(0, dtype=np.bool_),
         np.zeros(0, dtype=np.bool_),
+        empty,
+        empty,
         empty,
         np.zeros(count, dtype=np.int64),
     )
@@ -282,6 +295,8 @@ def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
         arc_unsteady=state.arc_unsteady[keep],
         arc_held=state.arc_held[keep],
         arc_odd=state.arc_odd[keep],
+        arc_conflict=state.arc_conflict[keep],
+        arc_relapses=state.arc_relapses[keep],
     )
 
 
@@ -324,6 +339,8 @@ def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite:
         arc_unsteady=np.append(state.arc_unsteady, False),
         arc_held=np.append(state.arc_held, False),
         arc_odd=np.append(state.arc_odd, 0),
+        arc_conflict=np.append(state.arc_conflict, 0),
+        arc_relapses=np.append(state.arc_relapses, 0),
     )
 
 
