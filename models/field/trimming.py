@@ -16,12 +16,13 @@ from models.field.solve import Problem, residuals, solve
 from stations.arrays import FloatArray, IntArray
 
 TRIMMED_SHARE: Final = 0.5  # rows that carry the fit: the largest breakdown point there is
-TRIMMED_REJECT: Final = 2.24  # normal quantile of 0.9875: 2.5 % of good rows are lost in the last step
+TRIMMED_REJECT: Final = 2.24  # normal quantile of 0.9875; at 3 a third of bad rows cost half as much error again
 RANSAC_REJECT: Final = 3.0  # standard deviations that a row of the consensus may be off
 RANSAC_ROWS: Final = 2  # of a sample: with the prior of the kernel, two rows of a satellite predict the others
 RANSAC_OFFSET_SD_M: Final = 0.01  # what median centring leaves of the station offsets
 _SHRINKING: Final = (0.9, 0.8, 0.7, 0.6)
 _CONCENTRATIONS: Final = 10
+_REWEIGHTINGS: Final = 5
 
 
 def least_trimmed_weights(problem: Problem) -> FloatArray:
@@ -48,9 +49,14 @@ def least_trimmed_weights(problem: Problem) -> FloatArray:
         if settled:
             break
         z = _studentised(problem, weight)
-    # The kept half is the quiet half: its median is the quartile of all |z|, not their median.
-    spread = spread_of(np.abs(z)) if rows else 1.0
-    return np.asarray(np.abs(z) <= TRIMMED_REJECT * spread, dtype=np.float64)
+    for _ in range(_REWEIGHTINGS):
+        target = np.asarray(np.abs(z) <= TRIMMED_REJECT * spread_of(z), dtype=np.float64)
+        settled = np.array_equal(target, weight)
+        weight = target
+        if settled:
+            break
+        z = _studentised(problem, weight)
+    return weight
 
 
 def ransac_weights(problem: Problem) -> FloatArray:
