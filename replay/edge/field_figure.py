@@ -55,8 +55,8 @@ def write_figure(
     panels = figure.subplots(2, len(results), sharex=True, squeeze=False)
     percent = [_PERCENT * share for share in shares]
     for column, result in enumerate(results):
-        for number, name in enumerate(methods):
-            style = _style(name, number)
+        for name in methods:
+            style = _style(name)
             scores = [result.scores[name, share] for share in shares]
             panels[0][column].plot(percent, [one.rms_mm for one in scores], label=METHODS[name].text, **style)
             panels[1][column].plot(percent, [one.centimetre_percent for one in scores], **style)
@@ -74,8 +74,11 @@ def write_figure(
         raise GpsgridError(Reason.MISSING_FILE, message, file=str(path)) from error
 
 
-def _style(name: MethodName, number: int) -> dict[str, object]:
+def _style(name: MethodName) -> dict[str, object]:
+    """Return colour and line of a method, the same whichever others are drawn: no two are alike."""
     if name is MethodName.FRR:
         return {"color": "black", "lw": 2.4, "marker": "o", "ms": 4, "zorder": 5}
+    number = list(METHODS).index(name)
     rule = METHODS[name].linear or METHODS[name].thin_shell
-    return {"color": _COLOURS[number % len(_COLOURS)], "lw": 1.1, "ls": "--" if rule else "-"}
+    line = "--" if rule else ("-", "-.")[number // len(_COLOURS)]
+    return {"color": _COLOURS[number % len(_COLOURS)], "lw": 1.1, "ls": line}
