@@ -14,9 +14,12 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 _NEGLIGIBLE_WEIGHT: Final = 1e-3  # below it a row only costs time
 _MEDIAN_OF_ABSOLUTE_NORMAL: Final = 0.6744897501960817  # median of |z| for standard normal z
 _SQRT_2PI: Final = sqrt(2.0 * pi)
-_TINY: Final = float(np.finfo(np.float64).tiny)
+_IMPOSSIBLE: Final = 1e-200  # odds against it are still a number
 _LATTICE_PLACES: Final = 4.0  # one and two steps, either way
 _GROSS_RANGE_M: Final = 1.0  # gross errors beyond half a metre need no odds
+_MODERATE_SD_M: Final = 0.05  # multipath and noise of a bad arc: centimetres
+_KIND_SHARES: Final = (0.5, 0.25, 0.25)  # wrong fixes, gross, moderate: no kind is rare
+_SHARE_ROUNDS: Final = 20
 _FEWEST_FOR_SPREAD: Final = 8  # a median over fewer rows says little about the model
 
 
@@ -55,7 +58,7 @@ def wrong_fix_odds(residual_m: FloatArray, sigma_m: FloatArray, bad_share: float
     Source:
         Ours. Steps for L1/L2: one cycle on each shifts the geometry-free delay by 83.3 mm, and other small combinations
         betray themselves in the geometry. A bad row is a wrong fix as often as not, one or two steps either way; else
-        anywhere within half a metre.
+        anywhere within half a metre, or off by centimetres as with multipath.
     """
     if lattice_m <= 0.0:
         return np.zeros(len(residual_m))
@@ -64,8 +67,36 @@ def wrong_fix_odds(residual_m: FloatArray, sigma_m: FloatArray, bad_share: float
     # Both densities times sqrt(2 pi) sigma.
     on_lattice = np.exp(-0.5 * ((size_m - steps * lattice_m) / sigma_m) ** 2) / _LATTICE_PLACES
     anywhere = _SQRT_2PI * sigma_m / _GROSS_RANGE_M
+    wider_m = np.hypot(sigma_m, _MODERATE_SD_M)
+    moderate = sigma_m / wider_m * np.exp(-0.5 * (size_m / wider_m) ** 2)
+    bad = _KIND_SHARES[0] * on_lattice + _KIND_SHARES[1] * anywhere + _KIND_SHARES[2] * moderate
     good = np.exp(-0.5 * (size_m / sigma_m) ** 2)
-    return np.asarray(bad_share * 0.5 * (on_lattice + anywhere) / ((1.0 - bad_share) * np.maximum(good, _TINY)))
+    return np.asarray(bad_share * bad / ((1.0 - bad_share) * np.maximum(good, _IMPOSSIBLE)))
+
+
+def bad_share_of(residual_m: FloatArray, sigma_m: FloatArray, lattice_m: float) -> float:
+    """Estimate which share of rows is bad, from the mixture of good and bad residuals that `wrong_fix_odds` assumes.
+
+    Counting rows that are refused outright is not enough: where the field is rough, most wrong fixes pass a test of
+    four standard deviations, and what is left then looks trustworthy.
+
+    Args:
+        residual_m: Measured minus predicted, (n,), metres.
+        sigma_m: Standard deviation of the residual of a good row, (n,), metres.
+        lattice_m: As in `wrong_fix_odds`.
+
+    Returns:
+        Share, above 0 and below 1; a half when there are no rows.
+
+    Source:
+        Expectation maximisation, Dempster, Laird, Rubin (1977), J. R. Stat. Soc. B 39:1-38, with half a bad row in one
+        as the prior.
+    """
+    share = 0.5
+    for _ in range(_SHARE_ROUNDS):
+        odds = wrong_fix_odds(residual_m, sigma_m, share, lattice_m)
+        share = (0.5 + float(np.sum(1.0 - 1.0 / (1.0 + odds)))) / (len(residual_m) + 1.0)
+    return share
 
 
 @numba.njit(cache=True)

@@ -3,8 +3,8 @@
 1. *Filter.* Fit to the clean rows only; take out, worst first, clean rows that the others contradict, and whole
    stations or satellites when most of their clean rows are contradicted.
 2. *Reweight.* Studentise every row against a fit that does not contain it: leave-one-out for rows in the fit, plain
-   prediction for the others. IGG-III gives the weight. A dirty row is dropped too when a wrong fix explains it better:
-   wrong integers move the delay in steps, and how many dirty rows were refused outright tells how likely they are.
+   prediction for the others. IGG-III gives the weight. A dirty row is dropped too when a fault explains it better:
+   wrong integers move the delay in steps, and the residuals of all dirty rows tell which share of them is at fault.
 3. *Retrain* on the weighted rows; 2 and 3 are repeated until the weights stand, at most three times.
 
 Two rules bound the bias at any share of bad rows, and must be kept:
@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 
 from models.field.kernels import Hyperparameters
-from models.field.outliers import igg3_weights, prune, spread_of, worst_group, wrong_fix_odds
+from models.field.outliers import bad_share_of, igg3_weights, prune, spread_of, worst_group, wrong_fix_odds
 from models.field.solve import FieldObservations, Posterior, Problem, inverse, leave_one_out, prepare, residuals, solve
 from stations.arrays import BoolArray, FloatArray, IntArray
 
@@ -270,14 +270,13 @@ def _reweight(
     alone = vouching == 0.0
     target[alone] = np.minimum(target[alone], filtered.weight[alone])
     asked = ~clean & ~filtered.excluded & ~alone
-    wrong_fix = asked & (target > 0.0)
-    refused = (np.count_nonzero(asked & (target == 0.0)) + 0.5) / (np.count_nonzero(asked) + 1.0)
-    sigma_m = filtered.spread * np.abs(residual_m[wrong_fix]) / np.maximum(np.abs(z[wrong_fix]), _TINY)
+    sigma_m = filtered.spread * np.abs(residual_m[asked]) / np.maximum(np.abs(z[asked]), _TINY)
     # A residual of exactly zero has lost its sigma in the quotient; any positive one says "good".
     sigma_m = np.maximum(sigma_m, _SMALLEST_SIGMA_M)
-    wrong_fix[wrong_fix] = (
-        wrong_fix_odds(residual_m[wrong_fix], sigma_m, refused, policy.lattice_m) > policy.wrong_fix_odds
-    )
+    share = bad_share_of(residual_m[asked], sigma_m, policy.lattice_m)
+    wrong_fix = asked & (target > 0.0)
+    odds = wrong_fix_odds(residual_m[asked], sigma_m, share, policy.lattice_m)
+    wrong_fix[asked] &= odds > policy.wrong_fix_odds
     target[wrong_fix] = 0.0
     mass = np.bincount(satellite, weights=np.where(asked, target, 0.0), minlength=satellites)[satellite]
     capped = asked & (mass > vouching)

@@ -1,4 +1,4 @@
-"""``gpsgrid replay`` and ``gpsgrid score``."""
+"""``gpsgrid replay``, ``gpsgrid score`` and the commands that look into recordings."""
 
 import json
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from replay.edge.field_command import bench_field_command
 from replay.edge.integers_command import integers_command
 from replay.edge.outputs import check_outputs, read_truth_file, write_outputs
 from replay.edge.prepare import Prepared, ReplayRequest, prepare
@@ -44,6 +45,9 @@ def register(app: typer.Typer) -> None:
     )
     app.command("vrs", help="Write the observations of a virtual reference station anywhere in a recorded network.")(
         vrs_command
+    )
+    app.command("bench-field", help="Spoil a share of a network's observations; compare methods of the error field.")(
+        bench_field_command
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.field.cell import difference
 from models.field.centre import group_median
 from models.field.kernels import FieldPoints, Hyperparameters, _field_fast, _measurement_fast
-from models.field.outliers import igg3_weights, prune, prune_slow, spread_of, worst_group, wrong_fix_odds
+from models.field.outliers import bad_share_of, igg3_weights, prune, prune_slow, spread_of, worst_group, wrong_fix_odds
 from models.field.robust import RobustPolicy, RobustStatus, filter_reweight_retrain
 from models.field.solve import FieldObservations, condition, inverse, leave_one_out, prepare, solve
 
@@ -128,10 +128,21 @@ def test_wrong_fix_of_a_flagged_row_is_dropped_and_reported(draw_scene, replaced
 def test_wrong_fix_odds_follow_step_and_prior():
     residual_m = np.array([0.0, 0.02, 0.0833, -0.1666, 0.4])
     odds = wrong_fix_odds(residual_m, np.full(5, 0.02), 0.5, 0.0833)
-    assert np.all(odds[:2] < 0.1)
+    assert np.all(odds[:2] < 0.2)
     assert np.all(odds[2:] > 100.0)
     np.testing.assert_allclose(wrong_fix_odds(residual_m, np.full(5, 0.02), 0.8, 0.0833), 4 * odds)
     assert not wrong_fix_odds(residual_m, np.full(5, 0.02), 0.5, 0.0).any()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_share_of_bad_rows_is_found_where_no_single_row_gives_itself_away(share):
+    """At 30 mm sigma a wrong fix is 2.8 sigma off: nearly none is refused outright."""
+    rng = np.random.default_rng(1)
+    bad = rng.uniform(size=400) < share
+    sigma_m = np.full(400, 0.03)
+    residual_m = rng.normal(0, sigma_m) + bad * rng.choice([-0.0833, 0.0833], 400)
+    assert bad_share_of(residual_m, sigma_m, 0.0833) == pytest.approx(share, abs=0.15)
+    assert bad_share_of(np.zeros(0), np.zeros(0), 0.0833) == 0.5
 
 
 def test_dirty_rows_cannot_outvote_the_clean_ones(draw_scene, replaced):
