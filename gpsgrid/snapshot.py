@@ -37,7 +37,8 @@ class Snapshot:
         inflation: Factor on the field's covariance, at least one: how much worse than its own sigma the
             field has lately predicted stations from their neighbours.
         trusted: Whether the network holds enough of its own integers for a rover to claim any.
-        resolved: Whether it holds them at this very epoch; until it does, a rover's integers must be beyond doubt.
+        resolved: Whether it has run for some minutes and holds them at this very epoch; until then, a rover's integers
+            must be beyond doubt.
         wrong_orbits: Satellites left out because their codes fit no station.
         coordinates: What is known of the declared coordinates; stations judged wrong did not take part.
         core: Stations that are served from here; of a small network all.

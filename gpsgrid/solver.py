@@ -35,6 +35,7 @@ _WRONG_ORBIT_M = (
     50.0  # of the median code residual over the stations; noise, delays and broadcast orbits are below 20 m
 )
 _START_UP_S = 600.0
+_SETTLED_S = 300.0  # integers that were fixed wrongly in the first minutes have been contradicted by then
 _SHARE_HALF_LIFE_S = 120.0
 _CONTRADICTED_S = 60.0
 _TRUSTED_SHARE = 0.4  # of the double differences; a wrong coordinate of 10 cm leaves 0.1 to 0.3
@@ -178,7 +179,7 @@ class NetworkSolver:
             field,
             min(max(1.0, self._misfit), _LARGEST_INFLATION),
             self._trusted(info, elapsed_s) and not coordinates.of(Verdict.SUSPICIOUS),
-            _held_share(info) >= _TRUSTED_SHARE,
+            not len(info.fixed) or (self._running_s >= _SETTLED_S and info.fixed_share >= _TRUSTED_SHARE),
             wrong,
             coordinates,
             self._state.stations,

@@ -51,6 +51,9 @@ class RoverPolicy:
             without inter-frequency biases.
         minimum_elevation_rad: Satellites below are not used.
         fix: When integers are believed.
+        further_success_rates: Success rates of smaller subsets of the integers, tried when a larger one is refused for
+            its ratio.
+        further_fit_per_integer: Largest squared norm per integer of these: what the model does not know of shows here.
         maximum_dropped: Satellites that may be left out, as outliers or in search of a fix.
         maximum_searched: Satellites that may be left out in search of a fix.
         maximum_wrong_fix_probability: A fix that is less certain than this is not called one.
@@ -65,6 +68,8 @@ class RoverPolicy:
     systems: tuple[int, ...] = (Constellation.GPS, Constellation.GALILEO, Constellation.QZSS, Constellation.BEIDOU)
     minimum_elevation_rad: float = float(np.radians(10.0))
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)
+    further_success_rates: tuple[float, ...] = (0.999, 0.9999, 0.99999)
+    further_fit_per_integer: float = 2.0
     maximum_dropped: int = 3
     maximum_searched: int = 3
     maximum_wrong_fix_probability: float = 1.0
@@ -79,7 +84,7 @@ def cautious(policy: RoverPolicy) -> RoverPolicy:
     Its delays are then as uncertain as codes make them, with errors alike over the satellites, which the field does
     not know. In simulations one fix in 300 was wrong: all found in a search, or at odds of worse than 1 to 500.
     """
-    return replace(policy, maximum_searched=0, maximum_wrong_fix_probability=1e-3)
+    return replace(policy, further_success_rates=(), maximum_searched=0, maximum_wrong_fix_probability=1e-3)
 
 
 @dataclass(frozen=True)
@@ -294,11 +299,30 @@ def _wrong_fix_probability(fix: PartialFix, attempts: int) -> float:
     return float(min(max(attempts / (1.0 + np.exp(min(gap, 700.0))), _SMALLEST_PROBABILITY), 1.0))
 
 
+def _surest_subset(policy: RoverPolicy, part: _Float) -> tuple[PartialFix, int]:
+    """Return the largest subset of the integers that passes the tests, and how many were tried.
+
+    A tight field lets nearly all integers into the first subset. When one satellite is not as good as its sigma, the
+    second-best vector differs from the best in that one alone, and the test refuses them all.
+    """
+    fix = partial_fix(part.mean[3:], part.covariance[3:, 3:], policy.fix)
+    tries = 1
+    for rate in policy.further_success_rates:
+        if fix.status is not FixStatus.RATIO:
+            break
+        stricter = replace(policy.fix, min_success_rate=rate, max_fit_per_integer=policy.further_fit_per_integer)
+        smaller = partial_fix(part.mean[3:], part.covariance[3:, 3:], stricter)
+        if smaller.attempted < fix.attempted:
+            fix, tries = smaller, tries + 1
+    return fix, tries
+
+
 def _fix(
     policy: RoverPolicy, part: _Float, satellites: IntArray, reference_m: FloatArray, attempts: int
 ) -> RoverSolution:
     """Try to fix the integers of a float solution."""
-    fix = partial_fix(part.mean[3:], part.covariance[3:, 3:], policy.fix)
+    fix, tries = _surest_subset(policy, part)
+    attempts += tries - 1
     mean, covariance = part.mean, part.covariance
     status, reason, wrong = RoverStatus.FLOAT, str(fix.status), float("nan")
     if fix.accepted:

@@ -42,7 +42,7 @@ _REQUEST_TIMEOUT_S = 5.0
 _PUBLISH_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 _WAITING_QUESTIONS = 2
-_BEFORE_S = 180  # the network fixes its integers in two minutes
+_BEFORE_S = 310  # the network has fixed its integers by then, and nothing has contradicted them
 
 
 @dataclass
