@@ -53,6 +53,7 @@ class RoverPolicy:
         fix: When integers are believed.
         further_success_rates: Success rates of smaller subsets of the integers, tried when a larger one is refused for
             its ratio.
+        further_share: Smallest share of all integers that such a subset is: one satellite may be odd, not a third.
         further_fit_per_integer: Largest squared norm per integer of these: what the model does not know of shows here.
         maximum_dropped: Satellites that may be left out, as outliers or in search of a fix.
         maximum_searched: Satellites that may be left out in search of a fix.
@@ -69,6 +70,7 @@ class RoverPolicy:
     minimum_elevation_rad: float = float(np.radians(10.0))
     fix: FixPolicy = FixPolicy(min_success_rate=0.99)
     further_success_rates: tuple[float, ...] = (0.999, 0.9999, 0.99999)
+    further_share: float = 0.9
     further_fit_per_integer: float = 2.0
     maximum_dropped: int = 3
     maximum_searched: int = 3
@@ -312,6 +314,8 @@ def _surest_subset(policy: RoverPolicy, part: _Float) -> tuple[PartialFix, int]:
             break
         stricter = replace(policy.fix, min_success_rate=rate, max_fit_per_integer=policy.further_fit_per_integer)
         smaller = partial_fix(part.mean[3:], part.covariance[3:, 3:], stricter)
+        if smaller.attempted < policy.further_share * len(part.mean[3:]):
+            break
         if smaller.attempted < fix.attempted:
             fix, tries = smaller, tries + 1
     return fix, tries
