@@ -27,6 +27,12 @@ _YEARS = (1980.0, 2100.0)
 _TALLEST_MAST_M = 100.0
 _FINEST_RESOLUTION = 15  # H3 has resolutions 0 to 15
 _LONGEST_DEADLINE_MS = 60_000
+_OURS = (
+    "status",
+    "stations/+/status",
+    *(f"clients/+/{name}" for name in ("query", "answer", "gga", "rtcm3")),
+    *(f"cells/+/{name}" for name in ("rtcm3", "field", "status")),
+)
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,7 @@ def _wrong_pattern(pattern: str, prefix: str) -> str:
         return "expected a topic without '+', '#' and outer '/', for instance 'rtcm/{id}/raw'"
     if levels.count(STATION_PLACE) != 1 or "{" in pattern.replace(STATION_PLACE, ""):
         return "expected {id} as exactly one of its levels, for instance 'rtcm/{id}/raw'"
-    for ours in ("status", "stations/+/status", "clients/+/query", "clients/+/answer"):
+    for ours in _OURS:
         taken = f"{prefix}/{ours}".split("/")
         if len(taken) == len(levels) and all(map(_meet, levels, taken)):
             return f"it covers {prefix}/{ours}, where something else is said; choose another"
