@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from stations.errors import GpsgridError, Reason
 
@@ -110,7 +109,7 @@ def _request(head: bytes) -> CasterRequest:
         headers[found[1].lower()] = found[2].strip()
     user, password = _credentials(headers.get("authorization", ""))
     version = 2 if "ntrip/2" in headers.get("ntrip-version", "").lower() else 1
-    path = unquote(match[2].decode("latin-1")).split("?")[0]
+    path = match[2].decode("latin-1").split("?")[0]
     return CasterRequest(
         match[1].decode("ascii"),
         path.removeprefix("/"),

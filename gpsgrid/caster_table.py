@@ -54,8 +54,10 @@ def sourcetable(network: Network, host: str, port: int, *, passwords: bool) -> b
         port: TCP port.
         passwords: Whether a user name is asked for.
     """
-    center_m = np.mean([station.marker_m for station in network.stations] or [[6378137.0, 0.0, 0.0]], axis=0)
-    latitude, longitude = np.degrees(geodetic_from_ecef(center_m)[:2]).tolist()
+    latitude, longitude = 0.0, 0.0
+    if network.stations:
+        center_m = np.mean([station.marker_m for station in network.stations], axis=0)
+        latitude, longitude = np.degrees(geodetic_from_ecef(center_m)[:2]).tolist()
     access = "B" if passwords else "N"
     frame = f"{_field(network.frame)}@{network.epoch:g}"
     place = f"{latitude:.2f};{longitude % 360.0:.2f}"
