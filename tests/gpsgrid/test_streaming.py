@@ -1,4 +1,4 @@
-"""Stations in over MQTT, cells and clients' own virtual stations out over MQTT and NTRIP: everything real but the sky."""
+"""Stations in over MQTT, virtual stations out over MQTT and NTRIP: everything real but the sky."""
 
 import asyncio
 import json
@@ -106,6 +106,13 @@ def epochs(payload: bytes):
     return [event.epoch for event in Feed("").push(payload, START_NS) if isinstance(event, EpochReceived)]
 
 
+def ends(some, moment) -> bool:
+    """Return whether all epochs to the last one are there; who joins may get the one before as well."""
+    times = [epoch.time_ns for epoch in some]
+    first = moment - len(times)
+    return len(times) >= 3 and times == [START_NS + number * STEP_NS for number in range(first, moment)]
+
+
 def positions(payload: bytes):
     events = Feed("").push(payload, START_NS)
     return [event.position for event in events if isinstance(event, PositionReceived)]
@@ -153,9 +160,10 @@ async def test_a_client_gets_its_own_virtual_station_over_mqtt_and_a_text_when_t
         await one.link.publish(f"{PREFIX}/clients/moon/gga", gga_sentence(MOON, START_NS).encode())
         await one.link.publish(f"{PREFIX}/clients/junk/gga", b"x" * 100_000)
         await one.link.publish(f"{PREFIX}/clients/{'n' * 100}/gga", gga_sentence(HERE, START_NS).encode())
-        await until(lambda: one.door.streams.clients == 1 and one.heard.on("junk/rtcm3") and one.heard.on("moon/rtcm3"))
+        refused = ("junk/rtcm3", "moon/rtcm3")
+        await until(lambda: one.door.streams.clients == 1 and all(map(one.heard.on, refused)))
         await one.send(3)
-        await until(lambda: len(one.heard.on("rover-7/rtcm3")) == 3)
+        await until(lambda: ends(epochs(b"".join(one.heard.on("rover-7/rtcm3"))), one.moment))
     for payload in one.heard.on("rover-7/rtcm3"):
         assert len(epochs(payload)) == 1
     assert np.allclose(positions(one.heard.on("rover-7/rtcm3")[0])[0].position_m, HERE, atol=1e-3)
@@ -183,12 +191,12 @@ async def test_our_own_ntrip_client_gets_what_pyrtcm_decodes(mountpoint: str):
         taking = asyncio.create_task(take())
         await until(lambda: one.door.streams.clients == 1)
         await one.send(4)
-        await until(lambda: len(epochs(data)) == 4)
+        await until(lambda: ends(epochs(data), one.moment))
         taking.cancel()
         await asyncio.gather(taking, return_exceptions=True)
         await until(lambda: one.door.streams.clients == 0)
     numbers = by_pyrtcm(data)
-    assert numbers.count(1077) == 4
+    assert numbers.count(1077) == len(epochs(data)) >= 4
     (position, *_) = positions(data)
     if mountpoint == "VRS":
         assert np.allclose(position.position_m, HERE, atol=1e-3)
@@ -212,12 +220,12 @@ async def test_rtklib_str2str_is_served(mountpoint: str, tmp_path: Path):
         try:
             await until(lambda: one.door.streams.clients == 1)
             await one.send(4)
-            await until(lambda: out.exists() and len(epochs(out.read_bytes())) == 4)
+            await until(lambda: out.exists() and ends(epochs(out.read_bytes()), one.moment))
         finally:
             program.terminate()
             await program.wait()
     # RTKLIB takes the line behind ICY 200 OK for data; everything after it are whole frames.
-    assert by_pyrtcm(out.read_bytes().lstrip(b"\r\n")).count(1077) == 4
+    assert by_pyrtcm(out.read_bytes().lstrip(b"\r\n")).count(1077) >= 4
 
 
 async def test_a_stream_that_raises_costs_itself_an_epoch_and_the_others_nothing(monkeypatch):
