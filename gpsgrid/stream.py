@@ -129,12 +129,14 @@ class PlaceStream:
         parent, self._parent = self._parent, None
         if parent is None:
             return
-        parent._take_over()  # noqa: SLF001 - one that has moved twice before its first epoch
+        state, self._encoder, self.last_ns = parent._handed_over(self.position_m)  # noqa: SLF001 - of our own kind
         # The corrections of the old place are no measure for a jump at the new one.
         nothing = virtual_stream.init()
-        self._state = replace(parent._state, satellite=nothing.satellite, correction_m=nothing.correction_m)  # noqa: SLF001
-        self._encoder = parent._encoder.moved(self.position_m)  # noqa: SLF001
-        self.last_ns = parent.last_ns
+        self._state = replace(state, satellite=nothing.satellite, correction_m=nothing.correction_m)
+
+    def _handed_over(self, position_m: FloatArray) -> tuple[VirtualState, VrsEncoder, int]:
+        self._take_over()  # one that has moved twice before its first epoch
+        return self._state, self._encoder.moved(position_m), self.last_ns
 
 
 class StationStream:

@@ -193,6 +193,8 @@ class Service:
             None if link is None else link.connected,
             self._outbox.dropped + (0 if link is None else link.dropped),
             0 if link is None else link.reconnects,
+            None if self._streaming is None else self._streaming.health,
+            self._outbox.overtaken,
         )
 
     def _make_link(self) -> MqttLink:

@@ -7,6 +7,7 @@ stations; the event loop only hands bytes on.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -51,6 +52,30 @@ class Turns(Protocol):
         """Return what the function says."""
 
 
+@dataclass(frozen=True)
+class StreamingHealth:
+    """Counters of the streaming doors.
+
+    Attributes:
+        cells: That are made all the time.
+        places: Virtual stations that are made for clients.
+        clients: Listeners beside those of the cells' topics.
+        made, skipped, failures, latency_s: As of :class:`StreamingDoor`.
+        moved, refused, expired: As of :class:`gpsgrid.streams.StreamCounts`.
+    """
+
+    cells: int
+    places: int
+    clients: int
+    made: int
+    skipped: int
+    failures: int
+    moved: int
+    refused: int
+    expired: int
+    latency_s: float
+
+
 class StreamingDoor:
     """Makes streams after every network epoch and hands them to MQTT topics and to listeners.
 
@@ -71,7 +96,8 @@ class StreamingDoor:
             config: The network.
             policy: Limits.
         """
-        self.streams = Streams(config.network, config.grid_resolution, policy or StreamPolicy())
+        policy = policy or StreamPolicy(cell_reach_m=config.cell_reach_m)
+        self.streams = Streams(config.network, config.grid_resolution, policy, config.cells)
         self.made = 0
         self.skipped = 0
         self.failures = 0
@@ -87,6 +113,23 @@ class StreamingDoor:
         self._told: dict[str, tuple[Level, str, int]] = {}
         self._levels: dict[str, Level] = {}
         self._refusals = 0
+
+    @property
+    def health(self) -> StreamingHealth:
+        """A picture of the counters."""
+        streams, counts = self.streams, self.streams.counts
+        return StreamingHealth(
+            len(streams.standing),
+            streams.places,
+            streams.clients,
+            self.made,
+            self.skipped,
+            self.failures,
+            counts.moved,
+            counts.refused,
+            counts.expired,
+            self.latency_s,
+        )
 
     # ---- what the service tells
 
