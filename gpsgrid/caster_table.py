@@ -10,7 +10,7 @@ from stations.frames import geodetic_from_ecef
 from stations.sourcetable import END
 
 # As vrs_messages and stream send them; what a network does not track is not in its messages.
-_DETAILS = "1074-1137 MSM7(1),1006(10),1033(10)"
+_DETAILS = "MSM7(1),1006(10),1033(10)"
 _VIRTUAL_DETAILS = "MSM7(1),1005(10),1033(10),1032(10),1030(10),1031(10),1029"
 _FORMAT = "RTCM 3.3"
 _CARRIERS = "2"
