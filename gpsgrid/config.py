@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import h3
+
 from gpsgrid.config_table import ConfigTable
 from stations.antenna_type import antenna_type
 from stations.catalog import Network, Station
@@ -20,6 +22,7 @@ DEFAULT_PREFIX = "gpsgrid/v1"
 STATION_PLACE = "{id}"  # stands for the station in a topic pattern
 DEFAULT_RESOLUTION = 5
 DEFAULT_DEADLINE_MS = 300
+DEFAULT_REACH_KM = 15
 
 _STATION_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _SURFACE_M = (6.3e6, 6.4e6)  # the ellipsoid lies between 6357 and 6378 km; mountains and typing errors differ clearly
@@ -27,6 +30,13 @@ _YEARS = (1980.0, 2100.0)
 _TALLEST_MAST_M = 100.0
 _FINEST_RESOLUTION = 15  # H3 has resolutions 0 to 15
 _LONGEST_DEADLINE_MS = 60_000
+_FARTHEST_KM = 120
+_OURS = (
+    "status",
+    "stations/+/status",
+    *(f"clients/+/{name}" for name in ("query", "answer", "gga", "rtcm3")),
+    *(f"cells/+/{name}" for name in ("rtcm3", "field", "status")),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class NetworkConfig:
         align_deadline_ms: How long a network epoch waits for late stations, ms.
         ntrip_urls: NTRIP sources of live stations, by station id.
         stream_urls: TCP and serial sources of live stations, by station id.
+        cells: Cells whose virtual station is published; empty for all within reach of a station.
+        cell_reach_m: From a station to the centre of such a cell.
     """
 
     network: Network
@@ -63,6 +75,8 @@ class NetworkConfig:
     align_deadline_ms: int = DEFAULT_DEADLINE_MS
     ntrip_urls: Mapping[str, str] = field(default_factory=dict)
     stream_urls: Mapping[str, str] = field(default_factory=dict)
+    cells: tuple[str, ...] = ()
+    cell_reach_m: float = DEFAULT_REACH_KM * 1000.0
 
     @property
     def topic_pattern(self) -> str:
@@ -107,6 +121,8 @@ def parse_config(data: Mapping[str, object], folder: str, source: str = "network
     mqtt = _mqtt(top.table("mqtt"))
     grid = top.table("grid")
     resolution = grid.whole("resolution", DEFAULT_RESOLUTION, 0, _FINEST_RESOLUTION)
+    cells = _cells(grid, resolution)
+    reach_km = grid.whole("reach_km", DEFAULT_REACH_KM, 0, _FARTHEST_KM)
     grid.finish()
     align = top.table("align")
     deadline_ms = align.whole("deadline_ms", DEFAULT_DEADLINE_MS, 1, _LONGEST_DEADLINE_MS)
@@ -118,7 +134,16 @@ def parse_config(data: Mapping[str, object], folder: str, source: str = "network
         message = f"{source} has {len(errors)} mistake{plural}:{listing}"
         raise GpsgridError(Reason.BAD_CONFIG, message, file=source, errors=errors)
     network_of_file = Network(name, frame, epoch, stations, navigation, antennas, folder)
-    return NetworkConfig(network_of_file, mqtt, resolution, deadline_ms, live.ntrip, live.stream)
+    reach_m = reach_km * 1000.0
+    return NetworkConfig(network_of_file, mqtt, resolution, deadline_ms, live.ntrip, live.stream, cells, reach_m)
+
+
+def _cells(grid: ConfigTable, resolution: int) -> tuple[str, ...]:
+    cells = grid.texts("cells")
+    for cell in cells:
+        if not h3.is_valid_cell(cell) or h3.get_resolution(cell) != resolution:
+            grid.error("cells", f"has {cell!r}; expected H3 indexes of resolution {resolution}")
+    return tuple(dict.fromkeys(cells))
 
 
 @dataclass(frozen=True)
@@ -212,7 +237,7 @@ def _wrong_pattern(pattern: str, prefix: str) -> str:
         return "expected a topic without '+', '#' and outer '/', for instance 'rtcm/{id}/raw'"
     if levels.count(STATION_PLACE) != 1 or "{" in pattern.replace(STATION_PLACE, ""):
         return "expected {id} as exactly one of its levels, for instance 'rtcm/{id}/raw'"
-    for ours in ("status", "stations/+/status", "clients/+/query", "clients/+/answer"):
+    for ours in _OURS:
         taken = f"{prefix}/{ours}".split("/")
         if len(taken) == len(levels) and all(map(_meet, levels, taken)):
             return f"it covers {prefix}/{ours}, where something else is said; choose another"

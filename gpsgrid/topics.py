@@ -23,6 +23,13 @@ class ClientQuery:
 
 
 @dataclass(frozen=True)
+class ClientPosition:
+    """A GGA sentence of a client that wants a virtual station of its own."""
+
+    client: str
+
+
+@dataclass(frozen=True)
 class Topics:
     """The topics of one network.
 
@@ -39,7 +46,11 @@ class Topics:
     @property
     def filters(self) -> tuple[str, ...]:
         """What a service subscribes to: all stations, also unknown ones, so that those are refused by name."""
-        standard = (self._pattern.replace(STATION_PLACE, "+"), f"{self.prefix}/clients/+/query")
+        standard = (
+            self._pattern.replace(STATION_PLACE, "+"),
+            f"{self.prefix}/clients/+/query",
+            f"{self.prefix}/clients/+/gga",
+        )
         # A topic that the pattern covers already would be delivered twice.
         return standard + tuple(topic for topic in self.own if self._station(topic) is None)
 
@@ -60,15 +71,38 @@ class Topics:
         """Where a client is answered."""
         return f"{self.prefix}/clients/{client}/answer"
 
-    def meaning(self, topic: str) -> StationData | ClientQuery | None:
+    def position(self, client: str) -> str:
+        """Where a client says where it is."""
+        return f"{self.prefix}/clients/{client}/gga"
+
+    def client_stream(self, client: str) -> str:
+        """The virtual station of a client."""
+        return f"{self.prefix}/clients/{client}/rtcm3"
+
+    def cell_stream(self, cell: str) -> str:
+        """The virtual station of a cell."""
+        return f"{self.prefix}/cells/{cell}/rtcm3"
+
+    def cell_field(self, cell: str) -> str:
+        """Corrections of a cell, satellite by satellite."""
+        return f"{self.prefix}/cells/{cell}/field"
+
+    def cell_status(self, cell: str) -> str:
+        """Retained: what stands behind a cell."""
+        return f"{self.prefix}/cells/{cell}/status"
+
+    def meaning(self, topic: str) -> StationData | ClientQuery | ClientPosition | None:
         """Return what arrives on a topic; ``None`` for a topic that we did not ask for."""
         if topic in self.own:
             return StationData(self.own[topic])
         station = self._station(topic)
         if station is not None:
             return StationData(station)
-        client = _level(topic, f"{self.prefix}/clients/", "/query")
-        return None if client is None else ClientQuery(client)
+        start = f"{self.prefix}/clients/"
+        if (client := _level(topic, start, "/query")) is not None:
+            return ClientQuery(client)
+        client = _level(topic, start, "/gga")
+        return None if client is None else ClientPosition(client)
 
     @property
     def _pattern(self) -> str:

@@ -6,7 +6,8 @@ for no station.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,6 +58,20 @@ def station_number(place: str) -> int:
         place: Name of the place, an H3 cell or a position in words. Two places share a number by chance once in 4095.
     """
     return int(crc24q(place.encode())) % _STATIONS + 1
+
+
+def text_payload(number: int, time_ns: int, words: str) -> bytes:
+    """Return message 1029 without its frame; what is no ASCII or too long is cut.
+
+    Args:
+        number: Station number.
+        time_ns: Now, ns of GPS time.
+        words: For the person behind the receiver.
+    """
+    utc = to_utc(time_ns)
+    days, seconds = divmod(int(utc.timestamp()), _SECONDS_PER_DAY)
+    text = words.encode("ascii", "replace").decode()[:_TEXT_CHARACTERS]
+    return encode_text(StationText(number, _MJD_OF_UNIX + days, seconds, text))
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,21 @@ class VrsEncoder:
             return head + b"".join(encode_frame(payload) for payload in self._legacy(epoch))
         return head + encode_station_epoch(self.number, epoch, level=self.layout.level)
 
+    def describe_again(self) -> None:
+        """Send the description with the next epoch, for a receiver that has just joined."""
+        self._described = (-(2**62), "")
+
+    def moved(self, position_m: FloatArray) -> "VrsEncoder":
+        """Return an encoder that goes on for another place: same number, same whole cycles, described at once.
+
+        Args:
+            position_m: The new antenna reference point, ECEF, shape ``(3,)``.
+        """
+        other = replace(self, position_m=position_m)
+        other._aligner = deepcopy(self._aligner)  # noqa: SLF001 - of our own kind
+        other._quality_ns, other._told = self._quality_ns, self._told  # noqa: SLF001 - as above
+        return other
+
     def _text(self, report: VirtualReport) -> list[bytes]:
         """Return a text when what stands behind the stream has changed; a full network at the start needs none."""
         words = _LEVEL_WORDS[report.level] + (f": {report.reason}" if report.reason else "")
@@ -146,10 +176,7 @@ class VrsEncoder:
         before, self._told = self._told, kind
         if kind == before or (not before and report.level is Level.FULL):
             return []
-        utc = to_utc(report.time_ns)
-        days, seconds = divmod(int(utc.timestamp()), _SECONDS_PER_DAY)
-        text = words.encode("ascii", "replace").decode()[:_TEXT_CHARACTERS]
-        return [encode_text(StationText(self.number, _MJD_OF_UNIX + days, seconds, text))]
+        return [text_payload(self.number, report.time_ns, words)]
 
     def _description(self, report: VirtualReport) -> list[bytes]:
         systems = {} if report.epoch is None else set((report.epoch.satellite // 100).tolist())

@@ -73,7 +73,7 @@ def publish(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - one argument an option
     network: NetworkFile,
     broker: BrokerUrl = "",
     host: Annotated[str, typer.Option(help="Address that HTTP listens on.")] = "127.0.0.1",
@@ -88,13 +88,48 @@ def serve(
         ),
     ] = "",
     cold: Annotated[bool, typer.Option("--cold", help="Start without the state of the run before.")] = False,
+    ntrip_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of the NTRIP caster, usually 2101; without it there is none."),
+    ] = None,
+    ntrip_host: Annotated[str, typer.Option(help="Address that the caster listens on.")] = "127.0.0.1",
+    ntrip_users: Annotated[
+        Path | None, typer.Option(help="Its users, from `gpsgrid caster-user`. Default: everybody may in.")
+    ] = None,
+    ntrip_cert: Annotated[Path | None, typer.Option(help="Certificate for TLS, PEM.")] = None,
+    ntrip_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
 ) -> None:
-    """Serve positions: station data in over MQTT, questions over HTTP and MQTT."""
+    """Serve positions and corrections: station data in over MQTT; HTTP, MQTT and NTRIP out."""
     service_options = _of("service", "ServiceOptions")(learning=learning)
     file = Path(state) if state else _of("state_file", "default_state_file")(network, dict(os.environ))
     kept = None if state == "off" else file
-    options = _of("serve", "ServeOptions")(broker, host, port, service_options, kept, cold)
+    ntrip = None
+    if ntrip_port is not None:
+        ntrip = _of("caster", "CasterOptions")(ntrip_host, ntrip_port, ntrip_users, ntrip_cert, ntrip_key)
+    options = _of("serve", "ServeOptions")(broker, host, port, service_options, kept, cold, ntrip)
     _run(_of("serve", "serve")(network, options))
+
+
+@app.command()
+def caster_user(
+    file: Annotated[Path, typer.Argument(help="File of users; made if it is not there.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="User.", show_default=False)],
+    remove: Annotated[bool, typer.Option("--remove", help="Take the user away.")] = False,
+) -> None:
+    """Add a user of the NTRIP caster, change a password, or take a user away.
+
+    The password is asked for, or read as one line from standard input where that is no terminal.
+    """
+    if remove:
+        _of("caster_users_command", "remove_user")(file, name)
+        typer.echo(f"user {name} removed", err=True)
+        return
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    before = _of("caster_users_command", "add_user")(file, name, password)
+    typer.echo(f"user {name} {'changed' if before else 'added'}; restart gpsgrid serve to use it", err=True)
 
 
 @app.command()

@@ -55,6 +55,7 @@ class Metrics:
         yield _gauge("mqtt_connected", "Whether the broker is connected", float(bool(health.mqtt_connected)))
         yield _gauge("queue_depth", "Events that wait for the engine", health.queue_depth)
         yield _gauge("network_epoch_seconds", "Last network epoch, GPS time", engine.last_epoch_ns / NS_PER_S)
+        yield from _streaming(health)
         if health.solved_ago_s is not None:
             yield _gauge("network_solved_ago_seconds", "Since the last network epoch was solved", health.solved_ago_s)
         if health.solved is not None:
@@ -74,6 +75,23 @@ class Metrics:
         for name, station in engine.stations.items():
             streaming.add_metric([name], float(station_status(name, station, health.solved).state == "streaming"))
         yield streaming
+
+
+def _streaming(health: ServiceHealth) -> Iterable[Metric]:
+    streams = health.streaming
+    if streams is None:
+        return
+    yield _gauge("stream_cells", "Cells whose virtual station is made all the time", streams.cells)
+    yield _gauge("stream_places", "Virtual stations made for clients", streams.places)
+    yield _gauge("stream_clients", "Clients that have a stream of their own", streams.clients)
+    yield _gauge("stream_latency_seconds", "From the last network epoch to the last stream", streams.latency_s)
+    yield _counter("stream_epochs", "Epochs of streams made", value=streams.made)
+    yield _counter("stream_skipped", "Epochs of streams that the next network epoch overtook", value=streams.skipped)
+    yield _counter("stream_failures", "Streams that raised", value=streams.failures)
+    yield _counter("stream_moved", "Virtual stations that followed a client", value=streams.moved)
+    yield _counter("stream_refused", "Positions that no stream can serve", value=streams.refused)
+    yield _counter("stream_expired", "Clients that fell silent", value=streams.expired)
+    yield _counter("stream_overtaken", "Epochs that the broker did not take in time", value=health.overtaken)
 
 
 def _counter(

@@ -11,11 +11,13 @@ import structlog
 
 from gpsgrid.config import NetworkConfig
 from gpsgrid.edge.broker import LOOPBACK, EmbeddedBroker
+from gpsgrid.edge.caster import Caster, CasterOptions
 from gpsgrid.edge.http import create_app
 from gpsgrid.edge.service import Service, ServiceOptions
 from gpsgrid.edge.settings import load_network
 from gpsgrid.edge.state_file import StateKeeper, calendar_ns, restore_engine
 from gpsgrid.edge.stopping import stop_signal
+from gpsgrid.edge.streaming import StreamingDoor
 from gpsgrid.edge.web_server import WebServer
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import NetworkChanged
@@ -41,6 +43,7 @@ class ServeOptions:
         service: How the service runs.
         state: File that the engine's state is kept in and restored from; ``None`` for none.
         cold: Do not restore it.
+        ntrip: The NTRIP caster; ``None`` for none.
     """
 
     broker_url: str = ""
@@ -49,6 +52,7 @@ class ServeOptions:
     service: ServiceOptions = ServiceOptions()
     state: Path | None = None
     cold: bool = False
+    ntrip: CasterOptions | None = None
 
 
 def build_engine(config: NetworkConfig) -> Engine:
@@ -85,9 +89,13 @@ async def serve(path: Path, options: ServeOptions) -> None:
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signal())
         url = options.broker_url or config.mqtt.url or await _local_broker(stack)
-        service = Service(engine, config, url, options.service)
+        door = StreamingDoor(engine.view, config)
+        service = Service(engine, config, url, options.service, door)
         web = await stack.enter_async_context(WebServer(create_app(service), options.host, options.port))
         _log.info("serve.listening", url=web.url, docs=f"{web.url}/docs", network=config.network.name)
+        if options.ntrip is not None:
+            caster = await stack.enter_async_context(Caster(door, options.ntrip))
+            _log.info("serve.ntrip", url=caster.url, passwords=options.ntrip.users is not None)
         if options.state is not None:
             await stack.enter_async_context(_kept(engine, service, options.state))
         await stack.enter_async_context(_reloading(path, service))

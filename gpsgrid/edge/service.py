@@ -25,6 +25,7 @@ from gpsgrid.edge.metrics import Metrics
 from gpsgrid.edge.outbox import Outbox
 from gpsgrid.edge.questions import EngineFailedError, Questions
 from gpsgrid.edge.service_health import ServiceHealth
+from gpsgrid.edge.streaming import StreamingDoor
 from gpsgrid.events import (
     CoordinateJudged,
     Event,
@@ -40,7 +41,7 @@ from gpsgrid.events import (
 )
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.status_json import NetworkStatusJson, network_status, station_status
-from gpsgrid.topics import ClientQuery, StationData, topics_of
+from gpsgrid.topics import ClientPosition, ClientQuery, StationData, topics_of
 from models.coordinates_monitor import Verdict
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import LastWill, MqttLink
@@ -86,7 +87,12 @@ class Service:
     """
 
     def __init__(
-        self, engine: EngineLike, config: NetworkConfig, broker_url: str = "", options: ServiceOptions | None = None
+        self,
+        engine: EngineLike,
+        config: NetworkConfig,
+        broker_url: str = "",
+        options: ServiceOptions | None = None,
+        streaming: StreamingDoor | None = None,
     ) -> None:
         """Prepare.
 
@@ -95,6 +101,7 @@ class Service:
             config: The network that the engine was made for.
             broker_url: Where station data come from; empty for a service without MQTT.
             options: How to run.
+            streaming: Makes the virtual stations; without it there are none.
         """
         self.config = config
         self.metrics = Metrics()
@@ -105,6 +112,7 @@ class Service:
         self._topics = topics_of(config)
         self._driver = EngineDriver(engine, self._output, self._failed, self._options.max_queue)
         self._outbox = Outbox()
+        self._streaming = streaming
         self._learner = Learner()
         self._link: MqttLink | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -134,6 +142,11 @@ class Service:
                 if self._link is not None:
                     tasks.append(self._group.create_task(self._receive(self._link), name="service.receive"))
                     tasks.append(self._group.create_task(self._outbox.run(self._link), name="service.publish"))
+                if self._streaming is not None:
+                    if self._link is not None:
+                        self._streaming.publish_to(self._outbox)
+                    work = self._streaming.run(self._driver.between_events)
+                    tasks.append(self._group.create_task(work, name="service.streams"))
                 self.ready.set()
                 await self._stopping.wait()
                 self.ready.clear()
@@ -180,6 +193,8 @@ class Service:
             None if link is None else link.connected,
             self._outbox.dropped + (0 if link is None else link.dropped),
             0 if link is None else link.reconnects,
+            None if self._streaming is None else self._streaming.health,
+            self._outbox.overtaken,
         )
 
     def _make_link(self) -> MqttLink:
@@ -198,6 +213,8 @@ class Service:
         try:
             async with asyncio.timeout(_FAREWELL_S):
                 await link.publish(self._topics.network_status, offline, retain=True)
+                for topic, payload in () if self._streaming is None else self._streaming.farewell():
+                    await link.publish(topic, payload, retain=True)
         except TimeoutError:
             _log.warning("service.no_farewell", broker=link.shown)
 
@@ -210,6 +227,9 @@ class Service:
                         await self._driver.put(PayloadArrived(station, payload, arrived_host_ns))
                     case ClientQuery(client):
                         self._take_question(client, payload, arrived_host_ns)
+                    case ClientPosition(client):
+                        if self._streaming is not None:
+                            self._streaming.take_position(client, payload, arrived_host_ns)
                     case None:
                         _log.debug("service.unknown_topic", topic=topic)
             except Exception:  # noqa: BLE001 - one message must not end the loop
@@ -263,6 +283,8 @@ class Service:
             case NetworkSolved():
                 self._solved, self._solved_host_ns = output, time.monotonic_ns()
                 self._report(output)
+                if self._streaming is not None:
+                    self._streaming.solved(output)
             case InputRefused():
                 self._log_refusal(output)
             case CoordinateJudged():
@@ -284,6 +306,8 @@ class Service:
         self.config = replace(self.config, network=taken.network)
         self._questions.network = taken.network
         self._topics = topics_of(self.config)
+        if self._streaming is not None:
+            self._streaming.change_network(taken.network)
         fresh = [topic for topic in self._topics.filters if topic not in before.filters]
         if self._link is not None and fresh:
             await self._link.subscribe(*fresh)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gpsgrid.edge.streaming import StreamingHealth
 from gpsgrid.events import NetworkSolved
 from gpsgrid.health import Health
 
@@ -31,6 +32,8 @@ class ServiceHealth:
         mqtt_connected: Whether the broker is connected; ``None`` without a broker.
         mqtt_dropped: Messages that fell out of full queues, in and out.
         mqtt_reconnects: Connections after the first one.
+        streaming: Counters of the streaming doors; ``None`` without them.
+        overtaken: Epochs of streams that the broker did not take before the next one.
     """
 
     engine: Health
@@ -42,6 +45,8 @@ class ServiceHealth:
     mqtt_connected: bool | None
     mqtt_dropped: int
     mqtt_reconnects: int
+    streaming: StreamingHealth | None = None
+    overtaken: int = 0
 
     @property
     def state(self) -> ServiceState:

@@ -331,3 +331,21 @@ def test_wrong_topic_patterns_are_refused(pattern: object, expected: str):
     (error,) = mistakes(data)
     assert error.startswith("[mqtt]: station_topic")
     assert expected in error
+
+
+def test_cells_to_publish_are_read_and_must_fit_the_resolution():
+    data = document()
+    data["grid"] = {"resolution": 5, "reach_km": 30, "cells": ["85196923fffffff", "85196913fffffff"]}
+    config = parse_config(data, ".")
+    assert (config.cells, config.cell_reach_m) == (("85196923fffffff", "85196913fffffff"), 30_000.0)
+    assert (parse_config(document(), ".").cells, parse_config(document(), ".").cell_reach_m) == ((), 15_000.0)
+    data["grid"] = {"resolution": 6, "cells": ["85196923fffffff", "hello"]}
+    assert [error.split("expected")[1] for error in mistakes(data)] == [" H3 indexes of resolution 6"] * 2
+
+
+@pytest.mark.parametrize("pattern", ["gpsgrid/v1/clients/{id}/rtcm3", "gpsgrid/v1/cells/{id}/field"])
+def test_a_pattern_of_stations_must_not_cover_what_the_service_publishes(pattern):
+    data = document()
+    data["mqtt"] = {"station_topic": pattern}
+    (error,) = mistakes(data)
+    assert "where something else is said" in error

@@ -403,7 +403,12 @@ def test_the_outbox_keeps_the_newest_status_and_counts_lost_answers():
 
 def test_topics_mean_what_they_say():
     topics = topics_of(_config(A="", B="elsewhere/b", C=f"{PREFIX}/stations/seventh/rtcm3"))
-    assert topics.filters == (f"{PREFIX}/stations/+/rtcm3", f"{PREFIX}/clients/+/query", "elsewhere/b")
+    assert topics.filters == (
+        f"{PREFIX}/stations/+/rtcm3",
+        f"{PREFIX}/clients/+/query",
+        f"{PREFIX}/clients/+/gga",
+        "elsewhere/b",
+    )
     assert topics.meaning(f"{PREFIX}/stations/A/rtcm3") == StationData("A")
     assert topics.meaning("elsewhere/b") == StationData("B")
     assert topics.meaning(f"{PREFIX}/stations/seventh/rtcm3") == StationData("C")
@@ -415,7 +420,7 @@ def test_topics_mean_what_they_say():
 def test_topic_patterns_of_others_mean_what_they_say():
     config = _config(A="", B="elsewhere/b", C="rtcm/seventh/raw")
     topics = topics_of(replace(config, mqtt=replace(config.mqtt, station_topic="rtcm/{id}/raw")))
-    assert topics.filters == ("rtcm/+/raw", f"{PREFIX}/clients/+/query", "elsewhere/b")
+    assert topics.filters == ("rtcm/+/raw", f"{PREFIX}/clients/+/query", f"{PREFIX}/clients/+/gga", "elsewhere/b")
     assert topics.meaning("rtcm/A/raw") == StationData("A")
     assert topics.meaning("rtcm/seventh/raw") == StationData("C")
     assert topics.meaning("elsewhere/b") == StationData("B")
