@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.ephemeris import EphemerisStore, implausible
+from models.repeated import repeats
 from stations.constants import NS_PER_S
 from stations.epoch import StationEpoch
 from stations.errors import Reason
 from stations.feed import EphemerisReceived, EpochReceived, Feed, FeedEvent, Refused
 from stations.glonass_channels import GlonassChannels
+from stations.gpstime import to_iso
 from stations.navigation_kinds import Ephemeris
 from stations.navigation_vector import GlonassEphemeris
 
@@ -49,6 +51,7 @@ class Ingest:
     ephemerides: EphemerisStore = field(default_factory=EphemerisStore)
     channels: GlonassChannels = field(default_factory=GlonassChannels)
     _feeds: dict[str, Feed] = field(default_factory=dict)
+    _newest: dict[str, StationEpoch] = field(default_factory=dict)
     _waiting: dict[str, _Unsynchronised] = field(default_factory=dict)
     _host_ns: int | None = None
     _calendar_checked: bool = True
@@ -90,6 +93,7 @@ class Ingest:
         """Drop what is left of stations that are no longer there."""
         for station in stations:
             self._feeds.pop(station, None)
+            self._newest.pop(station, None)
             self._waiting.pop(station, None)
 
     def known_channels(self) -> dict[int, int]:
@@ -118,7 +122,16 @@ class Ingest:
             feed = self._feeds[station] = self._feed(station)
         for event in feed.push(payload, self.near_ns):
             if isinstance(event, EpochReceived):
-                epochs.append(event.epoch)
+                before = self._newest.get(station)
+                self._newest[station] = event.epoch
+                if before is not None and repeats(before, event.epoch):
+                    text = (
+                        f"{station}: the observations of {to_iso(event.epoch.time_ns)} are those of "
+                        f"{to_iso(before.time_ns)} again; nothing of this epoch is used, restart the receiver"
+                    )
+                    refused.append(Refused(Reason.STUCK_RECEIVER, text))
+                else:
+                    epochs.append(event.epoch)
             elif isinstance(event, EphemerisReceived):
                 wrong = implausible(event.ephemeris)
                 if wrong:

@@ -15,12 +15,10 @@ from gpsgrid.network_view import NetworkView
 from gpsgrid.virtual_handover import SATELLITE_STEP, keys_of
 from gpsgrid.virtual_master import VirtualState, change_master, choose, distances_of, offsets_of
 from gpsgrid.virtual_place import Placed, VirtualPolicy, placed
-from models.validity import Flag, lock_lost
+from models.validity import HIDDEN_SLIP, lock_lost
 from stations.arrays import FloatArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.epoch import StationEpoch
-
-_HIDDEN_SLIP = Flag.GEOMETRY_FREE | Flag.TIME_DIFFERENCE  # what the receiver did not say itself
 
 
 class Level(StrEnum):
@@ -187,7 +185,7 @@ def _slipped(state: VirtualState, view: NetworkView) -> set[int]:
     """Return the satellites of which the network saw a slip at the master that the receiver did not report."""
     network, observed = view.snapshot.state, view.snapshot.info.observed
     mine = network.arc_station[observed.arc] == network.stations.index(state.master)
-    hidden = (observed.flags & int(_HIDDEN_SLIP)) != 0
+    hidden = (observed.flags & int(HIDDEN_SLIP)) != 0
     return set(network.arc_satellite[observed.arc[mine & hidden]].tolist())
 
 

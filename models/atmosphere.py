@@ -19,7 +19,7 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 PRODUCT_PHASE_SD_M = 0.0010  # zenith phase noise of a geodetic station on a quiet site; literature 4.3
 _YOUNG_EPOCHS = 3
 _LOW_ELEVATION_RAD = float(np.radians(15.0))
-_DIRTY = SLIP | Flag.HALF_CYCLE | Flag.INNOVATION | Flag.YOUNG | Flag.UNSTEADY
+_DIRTY = SLIP | Flag.HALF_CYCLE | Flag.INNOVATION | Flag.YOUNG | Flag.UNSTEADY | Flag.CODE | Flag.WEAK
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models import steadiness
+from models import signal_memory, steadiness
 from models.network_state import NetworkPolicy, NetworkState, add_arc, reset_arc
 from models.network_update import Observed, start_cyc
 from models.reduction import Reduced
+from models.signal_memory import SignalRows
 from models.validity import SLIP, Flag, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_MS, NS_PER_S
@@ -34,6 +35,9 @@ class _Columns:
     elevation_rad: FloatArray
     slant_factor: FloatArray
     wet_mapping: FloatArray
+    cn0_dbhz: FloatArray
+    third_phase_m: FloatArray
+    third_wavelength_m: FloatArray
 
     @property
     def key(self) -> IntArray:
@@ -41,19 +45,7 @@ class _Columns:
         return self.station * _SATELLITES + self.satellite
 
     def rows(self, order: IntArray) -> "_Columns":
-        return _Columns(
-            self.station[order],
-            self.satellite[order],
-            self.code_m[:, order],
-            self.phase_m[:, order],
-            self.wavelength_m[:, order],
-            self.signal[:, order],
-            self.lock_ms[order],
-            self.half_cycle[order],
-            self.elevation_rad[order],
-            self.slant_factor[order],
-            self.wet_mapping[order],
-        )
+        return _Columns(*(getattr(self, name)[..., order] for name in _NAMES))
 
 
 def take_in(
@@ -77,11 +69,13 @@ def take_in(
 
     # Other carriers than before have other ambiguities; a fresh arc has had none, which differs from everything.
     new = (columns.wavelength_m != state.arc_wavelength_m[:, arc]).any(axis=0)
-    flags = np.zeros(len(arc), dtype=np.int64)
+    flags = np.where(columns.half_cycle, int(Flag.HALF_CYCLE), 0)
     old = np.flatnonzero(~new)
     if len(old):
         change = _change(state, columns.rows(old), arc[old], time_ns)
-        flags[old] = test_changes(change, policy.slip_floor_m, policy.slip_slope_m)
+        flags[old] |= test_changes(change, policy.slip_floor_m, policy.slip_slope_m)
+    memory, found = signal_memory.step(policy.signals, state.signals, _signals(columns, flags), time_ns)
+    state, flags = replace(state, signals=memory), flags | found
     observed = Observed(
         arc,
         columns.code_m,
@@ -91,6 +85,8 @@ def take_in(
         columns.elevation_rad,
         columns.slant_factor,
         columns.wet_mapping,
+        # Codes that are off or weak stay: the filter rejects what surprises it, and left out they cost more integers
+        # than they bend (sim-regional: 10.4 instead of 8.9 % wrong). To the field they are side information.
         np.ones(len(arc), dtype=np.bool_),
         flags,
     )
@@ -128,18 +124,28 @@ def _columns(policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Re
                 reduced.elevation_rad[row],
                 reduced.slant_factor[row],
                 reduced.wet_mapping[row],
+                raw.cn0_dbhz[pair, row],
+                *_third(reduced, row),
             )
         )
     if not parts:
         none, pairs = np.zeros(0, dtype=np.int64), np.zeros((2, 0))
         empty, no = np.zeros(0), np.zeros(0, dtype=np.bool_)
-        return _Columns(
-            none, none, pairs, pairs, pairs, np.zeros((2, 0), dtype=np.int64), none, no, empty, empty, empty
-        )
+        numbers = np.zeros((2, 0), dtype=np.int64)
+        return _Columns(none, none, pairs, pairs, pairs, numbers, none, no, empty, empty, empty, pairs, empty, empty)
     return _Columns(*(np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in _NAMES))
 
 
 _NAMES = tuple(_Columns.__dataclass_fields__)
+
+
+def _third(reduced: Reduced, row: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return phase and wavelength of a carrier that the filter does not use, NaN where there is none, ``(n,)``."""
+    raw = reduced.raw
+    last = len(raw.signal) - 1
+    spare = (raw.pair[1, row] < last) & (raw.signal[last, row] >= 0)
+    phase_m = np.where(spare, reduced.phase_m[last, row], np.nan)
+    return phase_m, np.where(spare, raw.wavelength_m[last, row], np.nan)
 
 
 def _change(state: NetworkState, columns: _Columns, arc: IntArray, time_ns: int) -> PhaseChange:
@@ -154,6 +160,24 @@ def _change(state: NetworkState, columns: _Columns, arc: IntArray, time_ns: int)
         columns.half_cycle,
         columns.phase_m - state.arc_phase_m[:, arc],
         columns.elevation_rad,
+    )
+
+
+def _signals(columns: _Columns, flags: IntArray) -> SignalRows:
+    """Return what the tests of the signals look at, with what is known already."""
+    return SignalRows(
+        columns.station,
+        columns.satellite,
+        columns.code_m,
+        columns.phase_m,
+        columns.wavelength_m,
+        columns.signal,
+        columns.cn0_dbhz,
+        columns.third_phase_m,
+        columns.third_wavelength_m,
+        columns.half_cycle,
+        columns.elevation_rad,
+        flags,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from models import signal_memory
 from models.network_state import NetworkPolicy, NetworkState, drop_arcs, zwd_prior_m2
 from stations.arrays import FloatArray, IntArray
 
@@ -62,6 +63,7 @@ def with_stations(
         mean=mean[order],
         covariance=covariance[np.ix_(order, order)],
         arc_station=place[state.arc_station],
+        signals=signal_memory.for_stations(state.signals, place),
         misfit_epochs=misfit,
     )
 
@@ -104,7 +106,9 @@ def contradiction(state: NetworkState) -> str:
         return "a variance is negative"
     if np.abs(state.covariance - state.covariance.T).max() > _ASYMMETRY * variance.max():
         return "the covariance is not symmetric"
-    return ""
+    if (signal_memory.stations_of(state.signals) >= stations).any():
+        return f"signals are remembered of none of the {stations} stations"
+    return signal_memory.contradiction(state.signals)
 
 
 def _wrong_array(state: NetworkState) -> str:

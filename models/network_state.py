@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numba
 import numpy as np
 
+from models import signal_memory
+from models.signal_memory import SignalMemory, SignalPolicy
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S
 from stations.signals import Constellation
@@ -59,6 +61,7 @@ class NetworkPolicy:
             biases, and its ionosphere follows from the others.
         stagnant_s, stagnant_share: Cycles this old should long have been fixed; when more than this share of them
             is open, something that is held keeps them open, with the same consequence.
+        signals: Limits of the tests of codes, third carriers and strength.
     """
 
     code_sd_m: float = 0.3
@@ -101,6 +104,7 @@ class NetworkPolicy:
     conflict_arc_s: float = 60.0
     stagnant_s: float = 1800.0
     stagnant_share: float = 0.3
+    signals: SignalPolicy = SignalPolicy()
     systems: tuple[int, ...] = (Constellation.GPS, Constellation.GALILEO, Constellation.QZSS, Constellation.BEIDOU)
 
 
@@ -131,6 +135,7 @@ class NetworkState:
         updated_ns: When the filter last took in observations, -1 if never.
         odd_ns: When a satellite was last dropped for being odd, -1 if never.
         odd_count: How many satellites were, each within ``odd_again_s`` of the one before.
+        signals: What the tests of codes, third carriers and strength remember, keyed by station and satellite.
     """
 
     time_ns: int
@@ -157,6 +162,7 @@ class NetworkState:
     odd_ns: int = -1
     odd_count: int = 0
     updated_ns: int = -1
+    signals: SignalMemory = signal_memory.empty()
 
     @property
     def first_arc(self) -> int:

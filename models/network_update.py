@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from scipy.linalg import blas, lapack
 
+from models.clock_jumps import MILLISECOND_M
 from models.medians import median_by_group
 from models.network_state import NetworkPolicy, NetworkState, reset_arc
 from models.observables import ionosphere_factor
@@ -22,6 +23,7 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 
 _MAX_ROUNDS = 6  # of rejections in one epoch before the epoch is taken as it is
 _PER_METRE = 1e6  # wavelengths as whole micrometres, to be compared
+_FEWEST_FOR_CLOCK = 3  # arcs of a receiver that agree on it
 _MEDIAN_CHI2 = 0.455  # median of chi-square with one degree of freedom
 
 
@@ -66,9 +68,26 @@ def start_cyc(state: NetworkState, observed: Observed, row: int) -> FloatArray:
     """Return the ambiguities that code and the predicted ionosphere suggest, shape ``(2,)``."""
     vertical = state.mean[state.ionosphere_index(observed.arc[row : row + 1])[0]]
     delay = observed.mu[:, row] * observed.slant_factor[row] * vertical
-    apart_m = observed.phase_m[:, row] - observed.code_m[:, row]
+    apart_m = observed.phase_m[:, row] - observed.code_m[:, row] - _phase_clock_m(state, observed, row)
     start: FloatArray = (apart_m + 2.0 * delay) / observed.wavelength_m[:, row]
     return start
+
+
+def _phase_clock_m(state: NetworkState, observed: Observed, row: int) -> float:
+    """Return how far a receiver's phases are ahead of its codes, whole milliseconds, nearly always none.
+
+    A receiver that sets back the clock of its codes only leaves phases, and the ambiguities of old arcs, where they
+    were; an arc that begins afterwards would begin 300 km from those.
+    """
+    arc, systems = observed.arc, state.arc_satellite // 100
+    like = (state.arc_station[arc] == state.arc_station[arc[row]]) & (systems[arc] == systems[arc[row]])
+    old = np.flatnonzero(like & (state.arc_epochs[arc] > 0))
+    old = old[old != row]
+    if len(old) < _FEWEST_FOR_CLOCK:
+        return 0.0
+    ambiguity_m = state.mean[state.ionosphere_index(arc[old]) + 1] * observed.wavelength_m[0, old]
+    ahead_m = float(np.median(observed.phase_m[0, old] - observed.code_m[0, old] - ambiguity_m))
+    return float(np.rint(ahead_m / MILLISECOND_M)) * MILLISECOND_M
 
 
 def design(state: NetworkState, observed: Observed) -> FloatArray:

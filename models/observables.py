@@ -101,6 +101,12 @@ class Observables:
         )
 
 
+def slots_of(signal: IntArray) -> IntArray:
+    """Return the slot that each signal may fill, ``MISSING`` for signals that are not used, any shape."""
+    slots: IntArray = _SLOT_OF[signal]
+    return slots
+
+
 def ionosphere_factor(wavelength_m: FloatArray) -> FloatArray:
     """Return the ionospheric delay of carriers relative to GPS L1: ``(f1 / f)^2``, any shape."""
     factor: FloatArray = (wavelength_m * (FREQUENCY_L1_HZ / SPEED_OF_LIGHT_M_S)) ** 2

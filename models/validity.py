@@ -29,9 +29,17 @@ class Flag(IntFlag):
     LOW = 64  # below the elevation above which the field is trained without doubt
     FLOAT = 128  # ambiguities not fixed to integers
     UNSTEADY = 256  # wanders against known geometry, as multipath does (models.steadiness)
+    WIDE_LANE = 512  # phases jumped against the codes (models.wide_lane)
+    TRIPLE = 1024  # one of the two carriers jumped against a third (models.triple_frequency)
+    HALF_CYCLE_RESOLVED = 2048  # the receiver has just resolved the half cycle, and may have moved the phase by one
+    CODE = 4096  # a code is off by metres at a known place (models.code_residual)
+    WEAK = 8192  # much weaker than usual at this elevation (models.signal_strength)
 
 
-SLIP = Flag.LOCK_LOST | Flag.GEOMETRY_FREE | Flag.TIME_DIFFERENCE
+HIDDEN_SLIP = Flag.GEOMETRY_FREE | Flag.TIME_DIFFERENCE | Flag.WIDE_LANE | Flag.TRIPLE | Flag.HALF_CYCLE_RESOLVED
+"""Slips that the receiver did not report as a loss of lock."""
+
+SLIP = Flag.LOCK_LOST | HIDDEN_SLIP
 """Findings after which the ambiguities of an arc are unknown."""
 
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     DUPLICATE_EPOCH = "duplicate_epoch"
     LATE_EPOCH = "late_epoch"
     FUTURE_EPOCH = "future_epoch"
+    STUCK_RECEIVER = "stuck_receiver"
     NO_EPHEMERIS = "no_ephemeris"
     NO_NAVIGATION = "no_navigation"
     IMPOSSIBLE_EPHEMERIS = "impossible_ephemeris"

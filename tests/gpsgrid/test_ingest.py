@@ -17,6 +17,7 @@ from stations.signals import Constellation, satellite_name
 from stations.wire.broadcast_ephemeris import encode_broadcast
 from stations.wire.framing import encode_frame
 from stations.wire.msm import encode_msm, split_slices
+from stations.wire.publication import encode_station_epoch
 
 pytestmark = pytest.mark.data
 DAY_NS = 86_400 * NS_PER_S
@@ -138,3 +139,23 @@ def test_what_a_rover_says_of_channels_counts_for_the_rover_only(city):
     request = read_rover_body(PositionAsked("q", body, 0), time_ns, None, ingest.channels)
     assert _phases(request.epoch) > 0
     assert np.isnan(ingest.channels.by_slot).all()
+
+
+def test_a_station_that_repeats_itself_is_refused_until_it_moves_on(city):
+    """The observations of a second ago under a new tag: nothing of that epoch reaches the network."""
+    time_ns, _, payloads = city
+    station, payload = payloads[0]
+    ingest = Ingest(time_ns)
+    epochs, refused = ingest.push(station, payload, time_ns)
+    assert len(epochs) == 1
+    assert not refused
+    for seconds in (1, 2):
+        later = replace(epochs[0], time_ns=epochs[0].time_ns + seconds * NS_PER_S)
+        again, refused = ingest.push(station, encode_station_epoch(1, later), time_ns + seconds * NS_PER_S)
+        assert not again
+        assert [one.reason for one in refused] == [Reason.STUCK_RECEIVER]
+        assert station in refused[0].text
+    moving = replace(later, time_ns=later.time_ns + NS_PER_S, phase_cyc=later.phase_cyc + 1.5)
+    again, refused = ingest.push(station, encode_station_epoch(1, moving), time_ns + 3 * NS_PER_S)
+    assert len(again) == 1
+    assert not refused

@@ -15,7 +15,7 @@ from gpsgrid.rehearsal import START_NS, STEP_NS, rehearsal_network, station_payl
 from gpsgrid.saved_state import SavedState, SolverState, decode_state, encode_state, saved_ephemerides
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, SATELLITE_SLOTS
 from models.field.scale import ScaleState
-from models.network_state import PER_ARC, NetworkState
+from models.network_state import PER_ARC, NetworkPolicy, init
 from stations.catalog import Station
 from stations.constants import NS_PER_S
 from stations.errors import GpsgridError, Reason
@@ -27,6 +27,18 @@ SAME_M = 0.001
 KNOWN_CYC = 0.02  # as the filter's own limit for what is held
 
 
+def filled(rng, value, prefix, count):
+    """Return a dataclass with random numbers in its arrays, ``count`` of them along the last axis."""
+    columns = {}
+    for field in fields(value):
+        array = getattr(value, field.name)
+        if isinstance(array, np.ndarray) and field.name.startswith(prefix):
+            shape = (*array.shape[:-1], count)
+            drawn = rng.integers(-(2**62), 2**62, shape) if array.dtype == np.int64 else rng.normal(size=shape)
+            columns[field.name] = drawn > 0.0 if array.dtype == np.bool_ else drawn
+    return replace(value, **columns)
+
+
 def made_up(seed, stations, arcs):
     """Return a state of random numbers, negative zeros and extreme values among them."""
     rng = np.random.default_rng(seed)
@@ -35,19 +47,17 @@ def made_up(seed, stations, arcs):
     root = rng.normal(size=(size, size))
     mean = rng.normal(size=size) * 10.0 ** rng.integers(-300, 300, size)
     mean[0] = -0.0
-    whole = rng.integers(-(2**62), 2**62, (4, arcs))
-    network = NetworkState(
-        int(whole.sum()) % 2**62,
-        names,
-        rng.normal(size=(stations, 3)),
-        mean,
-        root @ root.T,
-        rng.integers(0, max(stations, 1), arcs),
-        *whole,
-        rng.normal(size=(2, arcs)),
-        rng.gamma(1.0, size=(2, arcs)),
-        rng.integers(0, 9, arcs),
-        rng.integers(0, 9, stations),
+    blank = init(NetworkPolicy(), names, rng.normal(size=(stations, 3)))
+    signals = replace(filled(rng, blank.signals, "", arcs), key=np.arange(arcs))
+    strength = replace(filled(rng, signals.strength, "", arcs), key=np.arange(arcs))
+    network = replace(
+        filled(rng, blank, "arc_", arcs),
+        time_ns=int(rng.integers(2**62)),
+        mean=mean,
+        covariance=root @ root.T,
+        arc_station=rng.integers(0, max(stations, 1), arcs),
+        misfit_epochs=rng.integers(0, 9, stations),
+        signals=replace(signals, strength=strength),
     )
     scales = ScaleState(*rng.gamma(1.0, size=(3, SATELLITE_SLOTS)))
     solver = SolverState(network, scales, DEFAULT_HYPERPARAMETERS, *rng.gamma(1.0, size=3).tolist(), ((0, 7), (2, 211)))

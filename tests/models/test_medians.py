@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.medians import median_by_group
+from models.medians import groups_of, median_by_group
 
 
 def test_equals_numpy_group_by_group(rng):
@@ -17,3 +17,13 @@ def test_equals_numpy_group_by_group(rng):
 def test_without_values_all_groups_are_empty():
     """No row at all, as when no station delivers."""
     assert np.isnan(median_by_group(np.zeros(0), np.zeros(0, dtype=np.int64), 3)).all()
+
+
+def test_groups_are_those_of_numpy(rng):
+    """Numbers in the order of the keys, however large they are."""
+    for size in (0, 1, 50):
+        key = rng.integers(-(10**12), 10**12, 12)[rng.integers(0, 12, size)]
+        names, expected = np.unique(key, return_inverse=True)
+        group, count = groups_of(key)
+        assert np.array_equal(group, expected)
+        assert count == len(names)

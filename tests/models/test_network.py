@@ -19,6 +19,7 @@ from models.network_state import (
 from models.network_update import clock_free_basis
 from models.observables import GPS_L1_L2_M as WAVELENGTHS_M
 from models.observables import ionosphere_factor
+from models.signal_memory import SignalPolicy
 from models.validity import SLIP, Flag
 from stations.constants import NS_PER_S
 
@@ -386,18 +387,20 @@ def test_a_wrong_integer_that_is_held_is_thrown_out(make_world):
     assert _all_right(world, state, info)
 
 
-def test_a_single_bad_code_is_rejected(make_world):
-    """A code that is 15 m off is left out and flagged; delays and integers stay."""
+@pytest.mark.parametrize(("code_floor_m", "flag"), [(2.0, Flag.CODE), (1e9, Flag.INNOVATION)])
+def test_a_single_bad_code_is_rejected(make_world, code_floor_m, flag):
+    """A code that is 15 m off is left out and flagged, if not by its own test then by the filter; integers stay."""
     world = make_world(10)
-    state, _ = _run(POLICY, world, 15)
+    policy = replace(POLICY, signals=SignalPolicy(code_floor_m=code_floor_m))
+    state, _ = _run(policy, world, 15)
     world.extra_code_m[0, 1, 3] = 15.0
-    state, info = _run(POLICY, world, 1, state)
+    state, info = _run(policy, world, 1, state)
     world.extra_code_m[:] = 0.0
     arc = (state.arc_station == 1) & (state.arc_satellite == world.satellites[3])
     row = np.flatnonzero(arc[info.observed.arc])[0]
-    assert info.observed.flags[row] & Flag.INNOVATION
+    assert info.observed.flags[row] & flag
     assert not info.observed.use_code[row]
-    assert np.count_nonzero(info.observed.flags & Flag.INNOVATION) == 1
+    assert np.count_nonzero(info.observed.flags & (Flag.INNOVATION | Flag.CODE)) == 1
     assert _all_right(world, state, info)
 
 
