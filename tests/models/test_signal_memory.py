@@ -51,7 +51,7 @@ def test_a_bad_code_is_not_used_and_costs_no_ambiguity(make_world):
     assert np.count_nonzero(info.observed.flags & TELLING) == 1
 
 
-def test_a_weak_signal_is_side_information_and_its_code_is_not_used(make_world):
+def test_a_weak_signal_is_side_information(make_world):
     world = make_world(32)
     state = _settled(world)
 
@@ -63,7 +63,6 @@ def test_a_weak_signal_is_side_information_and_its_code_is_not_used(make_world):
     state, info = _step(world, state, weaker)
     row = _row(world, state, info)
     assert info.observed.flags[row] == Flag.WEAK
-    assert not info.observed.use_code[row]
     assert np.count_nonzero(info.observed.flags & TELLING) == 1
 
 
