@@ -43,6 +43,7 @@ _PUBLISH_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 _WAITING_QUESTIONS = 2
 _BEFORE_S = 310  # the network has fixed its integers by then, and nothing has contradicted them
+_BEFORE_STEP_S = 2
 
 
 @dataclass
@@ -151,12 +152,12 @@ def _scene(simulator: Simulator) -> str:
 async def _catch_up(encoder: Encoder, link: MqttLink, client: httpx.AsyncClient, begin_ns: int) -> None:
     """Publish what the stations have observed until now, so that the rover meets a network that is running."""
     time_ns = begin_ns // NS_PER_S * NS_PER_S
-    while time_ns + NS_PER_S <= _now_ns():
-        while time_ns + NS_PER_S <= _now_ns():
-            time_ns += NS_PER_S
+    while time_ns + _BEFORE_STEP_S * NS_PER_S <= _now_ns():
+        while time_ns + _BEFORE_STEP_S * NS_PER_S <= _now_ns():
+            time_ns += _BEFORE_STEP_S * NS_PER_S
             await _publish(link, encoder.stations(time_ns))
         # A station that was silent at this very second leaves the epoch open until the next.
-        await _network_ready(client, time_ns - NS_PER_S)
+        await _network_ready(client, time_ns - _BEFORE_STEP_S * NS_PER_S)
 
 
 async def _publish(link: MqttLink, payloads: dict[str, bytes]) -> None:

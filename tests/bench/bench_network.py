@@ -8,6 +8,7 @@ so noise, delays and slips are those that were recorded (the same in every copy,
 ``-k 203``).
 """
 
+import os
 import time
 from dataclasses import replace
 
@@ -136,8 +137,11 @@ def city(shared_data):
     return recorded(shared_data)
 
 
+LARGE = pytest.param(29, marks=pytest.mark.skipif("CI" in os.environ, reason="takes minutes; run it by hand"))
+
+
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("copies", [1, 2, 3, 29], ids=lambda copies: f"{7 * copies}")
+@pytest.mark.parametrize("copies", [1, 2, 3, LARGE], ids=lambda copies: f"{7 * copies}")
 def test_stations_per_core(city, copies):
     network, moments = payloads(city[0], copies, city[1], city[2])
     sizes = {"clusters": ClusterPolicy()}
