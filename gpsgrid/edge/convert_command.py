@@ -121,6 +121,8 @@ def _plain(path: Path) -> bool:
 
 def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Progress) -> ConversionReport:
     observations = load_observations([source])
+    if not observations.epochs:
+        raise _no_observations(source)
     ephemerides: list[Ephemeris] = []
     if options.navigation is not None:
         ephemerides = _load_navigation(options.navigation)
@@ -130,6 +132,9 @@ def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Prog
         for frames in conversion.frames():
             sink.write(frames)
             progress.advance(task)
+        if not conversion.tally.contents.signals:
+            message = f"{source}: MSM can carry none of its observations; gpsgrid doctor says what is in it"
+            raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
     return conversion.report()
 
 
@@ -137,8 +142,7 @@ def _observations(source: Path, target: Path, progress: Progress) -> ConversionR
     observations, tally = load_observations([source]), Tally()
     epochs = usable_epochs(observations, tally)
     if not epochs:
-        message = f"{source} has a header and no observations; is it cut off? Fetch or record it again"
-        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
+        raise _no_observations(source)
     writer = ObservationWriter(
         description_of(observations),
         tally.contents,
@@ -159,8 +163,7 @@ def _navigation(source: Path, target: Path) -> ConversionReport:
     tally.left_out.update({f"records {kind}": count for kind, count in found.skipped.items()})
     usable = writable_ephemerides(found.ephemerides, tally)
     if not usable:
-        message = f"{source} has no ephemerides that can be written; is it cut off? Fetch it again"
-        raise GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
+        raise _no_ephemerides(source, tally)
     tally.navigation(usable)
     with writing(target) as sink:
         sink.write(write_navigation(usable, dt.datetime.now(dt.UTC)).encode("ascii"))
@@ -172,7 +175,19 @@ def _navigation_to_rtcm(source: Path, target: Path) -> ConversionReport:
     with writing(target) as sink:
         for frame in encode_navigation(_load_navigation(source), tally):
             sink.write(frame)
+        if not tally.ephemerides:
+            raise _no_ephemerides(source, tally)
     return tally.report()
+
+
+def _no_observations(source: Path) -> GpsgridError:
+    message = f"{source} has a header and no observations; is it cut off? Fetch or record it again"
+    return GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
+
+
+def _no_ephemerides(source: Path, tally: Tally) -> GpsgridError:
+    message = f"{source} has no ephemerides that can be written; is it cut off? Fetch it again"
+    return GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
 
 
 def _load_navigation(path: Path) -> list[Ephemeris]:

@@ -10,6 +10,7 @@ import hatanaka
 
 from stations.antex import AntennaTable, read_antex
 from stations.coordinates import CoordinateTable, read_coordinates
+from stations.edge.new_file import new_file
 from stations.errors import GpsgridError, Reason
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_clock import PreciseClocks, read_clocks
@@ -91,7 +92,7 @@ def write_text(path: str | Path, text: str) -> None:
 
     Raises:
         GpsgridError: ``BROKEN_FILE``, the text cannot be Hatanaka-compressed because it is no RINEX observation file,
-            or ``MISSING_FILE``, the folder does not exist or must not be written to.
+            or ``MISSING_FILE``, the folder does not exist or must not be written to, or the file is a pipe or device.
     """
     path = Path(path)
     data = text.encode("latin-1", "replace")
@@ -104,10 +105,9 @@ def write_text(path: str | Path, text: str) -> None:
             raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
     if packed:
         data = gzip.compress(data, mtime=0)  # without the time, so that equal contents are equal bytes
-    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with new_file(path) as file:
+            file.write(data)
     except OSError as error:
         raise not_written(path, error) from error
 

@@ -155,7 +155,7 @@ def test_compression_by_suffix(shared_data, tmp_path, suffix):
     assert [line for line in lines[0] if "PGM / RUN" not in line] == [
         line for line in lines[1] if "PGM / RUN" not in line
     ]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.part*"))
 
 
 @pytest.mark.data
@@ -290,6 +290,42 @@ def test_no_two_files_of_a_conversion_are_one(tmp_path, capfd):
     assert "OUT" in refusal(capfd, source, new, "--navigation", tmp_path / "." / "new.nav")
     assert "IN" in refusal(capfd, source, tmp_path / "o.rtcm3", "--navigation", source)
     assert [path.name for path in tmp_path.iterdir()] == ["x.rnx"]
+
+
+def test_a_temporary_file_is_nobody_elses(tmp_path):
+    """IN may be called as OUT with ``.part``, as may files that have nothing to do with the conversion."""
+    source, target, other = tmp_path / "v.rnx.part", tmp_path / "v.rnx", tmp_path / "z.crx.part"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    other.write_bytes(b"mine")
+    converted(source, target)
+    converted(source, tmp_path / "z.crx")
+    converted(source, tmp_path / ("n" * 240 + ".rnx"))
+    assert source.read_bytes() == OBSERVATIONS + ONE_EPOCH
+    assert other.read_bytes() == b"mine"
+    assert len(list(tmp_path.iterdir())) == 5
+    fresh = tmp_path / "fresh"
+    fresh.touch()
+    assert target.stat().st_mode == (tmp_path / "z.crx").stat().st_mode == fresh.stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["o.rnx", "o.crx", "o.rtcm3"])
+def test_a_pipe_is_not_replaced(tmp_path, capfd, name):
+    source, pipe = tmp_path / "x.rnx", tmp_path / name
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    os.mkfifo(pipe)
+    assert "it is a pipe" in refusal(capfd, source, pipe)
+    assert pipe.is_fifo()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_nothing_takes_the_place_of_something(tmp_path, capfd):
+    source, target = tmp_path / "x.rnx", tmp_path / "o.rtcm3"
+    target.write_bytes(b"before")
+    for data, words in ((OBSERVATIONS, "a header and no observations"), (NAVIGATION, "no ephemerides")):
+        source.write_bytes(data)
+        assert words in refusal(capfd, source, target)
+        assert target.read_bytes() == b"before"
+        assert len(list(tmp_path.iterdir())) == 2
 
 
 def packed(folder: Path, mode: str) -> bytes:
