@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gpsgrid.diagnosis import Diagnosis
-from gpsgrid.edge.convert_rtcm import start_of
+from gpsgrid.edge.convert_rtcm import check_day, start_of
 from gpsgrid.edge.doctor_summaries import SUMMARIES, nothing_in, span
 from gpsgrid.edge.foreign_files import FOREIGN
 from gpsgrid.position_check import check_position, finding_of
@@ -87,13 +87,16 @@ def survey_file(path: Path, date: str) -> SurveyReport:
     """Return the survey of a file of RTCM 3.
 
     Raises:
-        GpsgridError: It cannot be read, or the date is none.
+        GpsgridError: It cannot be read, or the date is none or contradicts the day of the week in the stream.
     """
     near_ns, found = _near(path, date)
     survey = StreamSurvey(path.name, near_ns, found)
     for data in chunks_of(path):
         survey.push(data)
-    return survey.finish()
+    report = survey.finish()
+    if date:
+        check_day(path, date, survey.first_dated_ns, survey.last_dated_ns)
+    return report
 
 
 def _near(path: Path, date: str) -> tuple[int, StreamDate | None]:

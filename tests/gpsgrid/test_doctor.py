@@ -86,6 +86,21 @@ def test_glonass_health_is_that_of_the_converted_file(shared_data, tmp_path):
 
 
 @pytest.mark.data
+def test_a_date_that_the_stream_contradicts_is_refused_as_by_convert(shared_data, tmp_path, capfd):
+    stream = shared_data / "rtcm3" / "testglo.rtcm3"
+    status, out = told(stream, "--date", "2009-12-18", capfd=capfd)
+    assert status == OK
+    assert "epochs 186" in out
+    for date, word in (("2030-01-01", "another day of the week"), ("0001-01-01", "expected 1980-01-06")):
+        status, out = told(stream, "--date", date, capfd=capfd)
+        assert status == BAD_INPUT
+        assert cli.run(["convert", str(stream), str(tmp_path / "o.rnx"), "--date", date]) == BAD_INPUT
+        refused = " ".join(capfd.readouterr().err.split())
+        assert word in refused
+        assert refused.removeprefix("gpsgrid: ") in out
+
+
+@pytest.mark.data
 def test_coordinates_are_checked_with_the_code(shared_data):
     stream = shared_data / "rtcm3" / "week-rollover-STR24.rtcm3"
     diagnosis = diagnose_file(stream, "", [])
