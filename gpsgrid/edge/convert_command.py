@@ -30,6 +30,7 @@ _OBSERVATION = re.compile(r"\.(rnx|obs|crx|\d\d[od])", re.IGNORECASE)
 _NAVIGATION = re.compile(r"\.(nav|\d\d[nglphq])", re.IGNORECASE)
 _LONG_NAVIGATION = re.compile(r"_[GRECJISM]N\.rnx", re.IGNORECASE)  # RINEX 3 names: ..._MN.rnx
 _RTCM = (".rtcm3", ".rtcm")
+_LONGEST_MARKER = 60  # RINEX 3.04, table A2
 _FORMS = (
     "expected .rnx, .obs or .21o (observations), .crx or .21d (Hatanaka), .nav, .21n or ..._MN.rnx (navigation), "
     "or .rtcm3; .gz may follow"
@@ -42,6 +43,7 @@ def convert(source: Path, target: Path, options: ConvertOptions, console: Consol
     Raises:
         GpsgridError: A file cannot be read or written, is of a kind that cannot be converted, or nobody knows its date.
     """
+    _refuse_the_marker(options.marker)
     _refuse_the_same_file({"IN": source, "OUT": target, "--navigation": options.navigation})
     kind, wanted = _kind_of_file(source), _wanted(target)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -70,6 +72,21 @@ def _converted(
             return _navigation(source, target)
     message = f"{source} is {kinds[0].value}, which cannot become {target.name} ({kinds[1].value}); {_FORMS}"
     raise GpsgridError(Reason.BROKEN_FILE, message, file=str(source))
+
+
+def _refuse_the_marker(marker: str) -> None:
+    """Refuse what the header line of the marker cannot hold; cut or replaced it would be another name."""
+    wrong = next((character for character in marker if not (character.isascii() and character.isprintable())), None)
+    if wrong is not None:
+        found = f"{wrong!r} is in it"
+    elif len(marker) > _LONGEST_MARKER:
+        found = f"it has {len(marker)} characters"
+    elif marker and not marker.strip():
+        found = "it is blank"
+    else:
+        return
+    message = f"--marker {marker!r}: {found}; expected 1 to {_LONGEST_MARKER} printable ASCII characters, as RINEX has"
+    raise GpsgridError(Reason.BAD_CONFIG, message, marker=marker)
 
 
 def _refuse_the_same_file(files: dict[str, Path | None]) -> None:

@@ -9,6 +9,7 @@ import gzip
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -329,6 +330,44 @@ def test_nothing_takes_the_place_of_something(tmp_path, capfd):
         assert words in refusal(capfd, source, target)
         assert target.read_bytes() == b"before"
         assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("DELF\nX", "'\\n' is in it"),
+        ("DELF\x07", "'\\x07' is in it"),
+        ("Zürich", "'ü' is in it"),
+        ("M" * 61, "it has 61 characters"),
+        (" ", "it is blank"),
+    ],
+)
+def test_a_marker_that_the_header_cannot_hold_is_refused(shared_data, tmp_path, capfd, marker, said):
+    stream, target = shared_data / "rtcm3" / "sept.rtcm", tmp_path / "o.rnx"
+    assert said in refusal(capfd, stream, target, "--marker", marker)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.data
+def test_the_longest_marker_comes_back(shared_data, tmp_path):
+    converted(shared_data / "rtcm3" / "sept.rtcm", tmp_path / "o.rnx", "--marker", "M" * 60)
+    assert load_observations([tmp_path / "o.rnx"]).marker == "M" * 60
+
+
+CONVERT = "import sys; from gpsgrid.edge.cli import run; sys.exit(run(['convert', *sys.argv[1:]]))"
+
+
+def test_a_report_that_cannot_be_printed_is_one_line(tmp_path):
+    source, target = tmp_path / "x.rnx", tmp_path / "o.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", CONVERT, str(source), str(target)]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert ended.returncode == os.EX_IOERR
+    assert ended.stderr.startswith(b"gpsgrid: the output cannot be written: No space left")
+    assert ended.stderr.count(b"\n") == 1
+    assert len(load_observations([target]).epochs) == 1
 
 
 def packed(folder: Path, mode: str) -> bytes:

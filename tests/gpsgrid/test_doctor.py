@@ -247,6 +247,18 @@ def test_the_status_does_not_depend_on_where_the_words_go(shared_data, tmp_path,
     assert closed.stderr == b""
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_words_that_cannot_be_printed_end_in_one_line(tmp_path, form):
+    path = tmp_path / "good.rtcm3"
+    path.write_bytes(STREAM)
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", DOCTOR, str(path), *form]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert ended.returncode == os.EX_IOERR
+    assert ended.stderr.startswith(b"gpsgrid: the output cannot be written: No space left")
+    assert ended.stderr.count(b"\n") == 1
+
+
 def test_a_pipe_as_input_is_refused_with_advice(tmp_path):
     command = [sys.executable, "-c", DOCTOR, "/dev/stdin"]
     found = subprocess.run(command, input=STREAM, capture_output=True, check=False, timeout=60)
