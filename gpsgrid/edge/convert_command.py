@@ -13,12 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gpsgrid.edge.convert_rtcm import ConvertOptions, created_now, from_rtcm
 from gpsgrid.edge.convert_words import words_of
+from gpsgrid.edge.file_kinds import kind_of_file
 from gpsgrid.edge.foreign_files import FOREIGN
 from stations.conversion_report import ConversionReport, Tally
-from stations.edge.byte_source import chunks_of, writing
-from stations.edge.files import load_observations, read_data, read_text
+from stations.edge.byte_source import writing
+from stations.edge.files import load_observations, read_text
 from stations.errors import GpsgridError, Reason
-from stations.file_kind import FileKind, kind_of
+from stations.file_kind import FileKind
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_nav import merge_ephemerides, read_navigation_file
 from stations.rinex_nav_writer import write_navigation
@@ -45,7 +46,8 @@ def convert(source: Path, target: Path, options: ConvertOptions, console: Consol
     """
     _refuse_the_marker(options.marker)
     _refuse_the_same_file({"IN": source, "OUT": target, "--navigation": options.navigation})
-    kind, wanted = _kind_of_file(source), _wanted(target)
+    kind, wanted = _convertible_kind(source), _wanted(target)
+    _refuse_idle_navigation(options.navigation, (kind, wanted))
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         report = _converted(source, target, (kind, wanted), options, progress)
@@ -68,7 +70,9 @@ def _converted(
             return _observations(source, target, progress)
         case (FileKind.RINEX_NAVIGATION, FileKind.RTCM3):
             return _navigation_to_rtcm(source, target)
-        case (FileKind.RINEX_NAVIGATION, FileKind.RINEX_NAVIGATION | FileKind.RINEX_OBSERVATION) if _plain(target):
+        case (FileKind.RINEX_NAVIGATION, FileKind.RINEX_NAVIGATION | FileKind.RINEX_OBSERVATION) if _holds_navigation(
+            target
+        ):
             return _navigation(source, target)
     message = f"{source} is {kinds[0].value}, which cannot become {target.name} ({kinds[1].value}); {_FORMS}"
     raise GpsgridError(Reason.BROKEN_FILE, message, file=str(source))
@@ -105,11 +109,8 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _kind_of_file(path: Path) -> FileKind:
-    head = next(chunks_of(path), b"")
-    kind = kind_of(head)
-    if kind is FileKind.UNKNOWN:
-        kind = kind_of(read_data(path))  # compressed in a way that only the whole file tells, or frames that come late
+def _convertible_kind(path: Path) -> FileKind:
+    kind = kind_of_file(path)
     if kind in {FileKind.RTCM3, FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION}:
         return kind
     advice = FOREIGN.get(kind, "these cannot be converted; gpsgrid doctor says what is in it")
@@ -131,9 +132,27 @@ def _wanted(path: Path) -> FileKind:
     raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
 
 
-def _plain(path: Path) -> bool:
+def _holds_navigation(path: Path) -> bool:
     """Return whether a name may hold a navigation file: ``.rnx`` says nothing about what is inside."""
-    return _wanted(path) is FileKind.RINEX_NAVIGATION or ".rnx" in path.name.lower()
+    return _wanted(path) is FileKind.RINEX_NAVIGATION or path.name.lower().endswith((".rnx", ".rnx.gz"))
+
+
+def _refuse_idle_navigation(path: Path | None, kinds: tuple[FileKind, FileKind]) -> None:
+    """Refuse ``--navigation`` where nothing would come of it, and names of it that say something else."""
+    if path is None or kinds == (FileKind.RINEX_OBSERVATION, FileKind.RTCM3):
+        return
+    if kinds != (FileKind.RTCM3, FileKind.RINEX_OBSERVATION):
+        message = (
+            f"--navigation {path} is not used from {kinds[0].value} to {kinds[1].value}: it goes with RTCM 3 to "
+            f"observations, or observations to RTCM 3; leave it out"
+        )
+        raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
+    if not _holds_navigation(path):
+        message = (
+            f"--navigation {path}: a navigation file is written there; "
+            f"expected .nav, .21n, ..._MN.rnx or .rnx; .gz may follow"
+        )
+        raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
 
 
 def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Progress) -> ConversionReport:

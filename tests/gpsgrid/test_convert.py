@@ -355,6 +355,37 @@ def test_the_longest_marker_comes_back(shared_data, tmp_path):
     assert load_observations([tmp_path / "o.rnx"]).marker == "M" * 60
 
 
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("source", "target", "navigation", "said"),
+    [
+        ("o.rnx", "x.rnx", "x.nav", "is not used from RINEX observation to RINEX observation"),
+        ("n.rnx", "x.rtcm3", "x.nav", "is not used from RINEX navigation to RTCM 3"),
+        ("s.rtcm3", "x.nav", "y.nav", "is not used from RTCM 3 to RINEX navigation"),
+        ("s.rtcm3", "x.rnx", "x.rtcm3", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("s.rtcm3", "x.rnx", "x.crx", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("s.rtcm3", "x.rnx", "x.rnx.crx.gz", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("n.rnx", "x.rnx.crx", "", "which cannot become x.rnx.crx"),
+    ],
+)
+def test_navigation_that_comes_to_nothing_is_refused(shared_data, tmp_path, capfd, source, target, navigation, said):
+    (tmp_path / "o.rnx").write_bytes(OBSERVATIONS + ONE_EPOCH)
+    (tmp_path / "n.rnx").write_bytes(NAVIGATION)
+    (tmp_path / "s.rtcm3").symlink_to(shared_data / "rtcm3" / "sept.rtcm")
+    option = ("--navigation", tmp_path / navigation) if navigation else ()
+    assert said in refusal(capfd, tmp_path / source, tmp_path / target, *option)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["a.nav", "a.21n.gz", "a_MN.rnx", "b.rnx.gz"])
+def test_names_of_navigation_files(shared_data, tmp_path, name):
+    stream, navigation = tmp_path / "s.rtcm3", tmp_path / name
+    stream.write_bytes((shared_data / "rtcm3" / "week-rollover-STR24.rtcm3").read_bytes()[:200_000])
+    converted(stream, tmp_path / "o.rnx", "--navigation", navigation, "--date", "2018-07-14")
+    assert load_navigation([navigation])
+
+
 CONVERT = "import sys; from gpsgrid.edge.cli import run; sys.exit(run(['convert', *sys.argv[1:]]))"
 
 

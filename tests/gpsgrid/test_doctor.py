@@ -18,6 +18,7 @@ from gpsgrid.edge import cli
 from gpsgrid.edge.broker import EmbeddedBroker
 from gpsgrid.edge.doctor_files import diagnose_file
 from gpsgrid.edge.doctor_live import diagnose_url, is_url
+from gpsgrid.edge.file_kinds import kind_of_file
 from gpsgrid.rehearsal import START_NS, rehearsal_network, station_payloads
 from stations.constants import NS_PER_S
 from stations.edge.mqtt import MqttLink
@@ -309,6 +310,18 @@ def test_kinds_are_told_by_content():
     assert kind_of(b"junk" * 10 + STREAM) is FileKind.RTCM3
     assert [kind_of(text) for text in TEXTS[:2]] == [FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION]
     assert kind_of(TEXTS[-1]) is FileKind.RINEX_OBSERVATION
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_frames_may_come_late(tmp_path, capfd, pack):
+    path = tmp_path / "late"
+    path.write_bytes(pack(bytes(3_000_000) + STREAM))
+    status, out = told(path, capfd=capfd)
+    assert status != BAD_INPUT
+    assert "epochs 4, one every 1 s" in out
+    assert "3000000 bytes of junk" in out
+    path.write_bytes(pack(bytes(3_000_000)))
+    assert kind_of_file(path) is FileKind.UNKNOWN
 
 
 # ---- live
