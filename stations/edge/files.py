@@ -2,7 +2,9 @@
 
 import errno
 import gzip
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from stations.solution_file import Solutions, read_solutions
 from stations.sp3 import PreciseOrbits, read_sp3
 
 _GLOB_CHARACTERS = "*?["
-_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK\x03\x04")  # gzip, compress, bzip2, zip
+_ZIP = b"PK\x03\x04"
+_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", _ZIP)  # gzip, compress, bzip2, zip
 _HATANAKA = b"COMPACT RINEX"
 _HATANAKA_SUFFIX = re.compile(r"\.\d\dd")
 _ADVICE = {
@@ -57,11 +60,15 @@ def read_data(path: str | Path, referred_by: str = "") -> bytes:
     """
     data = read_bytes(Path(path), referred_by)
     try:
-        if data.startswith(_PACKED) or _HATANAKA in data[:80]:
+        files = len(zipfile.ZipFile(io.BytesIO(data)).namelist()) if data.startswith(_ZIP) else 1
+        if files == 1 and (data.startswith(_PACKED) or _HATANAKA in data[:80]):
             return bytes(hatanaka.decompress(data))
     except Exception as error:  # zlib, zipfile and the RNXCMP programs have one exception family each
         message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
+    if files != 1:
+        message = f"{path}: an archive of {files} files where one is expected; unpack it and name the files in it"
+        raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path))
     return data
 
 

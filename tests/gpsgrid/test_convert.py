@@ -6,11 +6,13 @@ programs may round it to different sides (0.001). Streams are those of ``shared/
 
 import errno
 import gzip
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -408,12 +410,29 @@ def packed(folder: Path, mode: str) -> bytes:
     return (folder / "made").read_bytes()
 
 
+def zipped(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, OBSERVATIONS + ONE_EPOCH)
+    return made.getvalue()
+
+
+def test_a_zip_of_one_file_is_unpacked(tmp_path):
+    (tmp_path / "x.zip").write_bytes(zipped("one.rnx"))
+    converted(tmp_path / "x.zip", tmp_path / "o.rnx")
+    assert len(load_observations([tmp_path / "o.rnx"]).epochs) == 1
+
+
 def test_each_refusal_says_what_to_do(tmp_path, capfd):
     source, target = tmp_path / "x.rnx", tmp_path / "o.rnx"
     for data, words in (
         (b"", ("empty file", "check the source and the disk")),
         (packed(tmp_path, "w"), ("archive", "unpack it first")),
         (packed(tmp_path, "w:gz"), ("archive", "unpack it first")),
+        (gzip.compress(gzip.compress(OBSERVATIONS + ONE_EPOCH)), ("compressed twice", "undo one compression")),
+        (gzip.compress(zipped("one.rnx")), ("archive", "unpack it first")),
+        (zipped("one.rnx", "two.rnx"), ("an archive of 2 files", "unpack it and name the files")),
         (b"\xfd7zXZ\x00" + bytes(500), ("archive", "unpack it first")),
         (b"x" * 999, ("of no known kind", "expected RTCM 3, RINEX")),
         (b"%=SNX 2.02\n%ENDSNX\n", ("SINEX", "gpsgrid doctor says")),

@@ -312,6 +312,16 @@ def test_kinds_are_told_by_content():
     assert kind_of(TEXTS[-1]) is FileKind.RINEX_OBSERVATION
 
 
+def test_names_of_files_are_shown_as_they_are(tmp_path, capfd):
+    path = tmp_path / ":smile:[red].rtcm3"
+    path.write_bytes(STREAM)
+    assert f"{path.name}: RTCM 3 file" in told(path, capfd=capfd)[1]
+    path.write_bytes(gzip.compress(gzip.compress(STREAM)))
+    status, out = told(path, capfd=capfd)
+    assert status == BAD_INPUT
+    assert f"{path.name}: compressed twice; undo one compression" in out
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_frames_may_come_late(tmp_path, capfd, pack):
     path = tmp_path / "late"
