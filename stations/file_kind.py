@@ -27,6 +27,7 @@ class FileKind(StrEnum):
     NOVATEL = "NovAtel binary"
     HTML = "web page"
     ARCHIVE = "archive"
+    PACKED_TWICE = "compressed twice"
     UNKNOWN = "unknown"
 
 
@@ -37,6 +38,8 @@ _FOREIGN = {
     b"\xaa\x44\x13": FileKind.NOVATEL,
 }
 _ARCHIVES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # 7z, RAR, xz, zstd
+_PACKED = (b"\x1f\x8b\x08", b"\x1f\x9d", b"BZh")  # gzip, compress, bzip2; one of them has been undone already
+_ZIP = b"PK\x03\x04"
 _TAR = b"ustar"
 _TAR_MARK = slice(257, 262)
 _STARTS = {
@@ -69,6 +72,14 @@ def kind_of(data: bytes) -> FileKind:
     # Random bytes hold a right checksum of 24 bits now and then; text with one is a stream with a text before it.
     if frames.frames > 1 or (frames.frames == 1 and frames.junk_bytes <= len(data) // 2):
         return FileKind.RTCM3
+    return _kind_of_foreign(data)
+
+
+def _kind_of_foreign(data: bytes) -> FileKind:
+    if data.startswith(_PACKED):
+        return FileKind.PACKED_TWICE
+    if data.startswith(_ZIP):
+        return FileKind.ARCHIVE
     for mark, kind in _FOREIGN.items():
         if data.startswith(mark) or data[:LOOKED_AT].count(mark) > len(data[:LOOKED_AT]) // 2000 + 2:
             return kind

@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+import numpy as np
+
 from stations.constants import NS_PER_S
 from stations.errors import Reason
 from stations.feed_events import (
@@ -22,7 +24,7 @@ from stations.feed_events import (
 from stations.navigation_kinds import Ephemeris, UploadKey, upload_key
 from stations.rinex_obs import RinexObservations
 from stations.rtcm_reader import RtcmReader
-from stations.signals import SIGNALS, satellite_name
+from stations.signals import SIGNALS, Constellation, satellite_name
 from stations.stream_date import StreamDate
 from stations.survey_observations import ObservationSurvey
 from stations.survey_report import EphemeridesSeen, MessagesSeen, StationSeen, StreamSeen, SurveyReport
@@ -37,7 +39,14 @@ _MOST_DELAYS = 100_000
 
 
 class StreamSurvey:
-    """Survey of RTCM 3 bytes."""
+    """Survey of RTCM 3 bytes.
+
+    Attributes:
+        reader: Decodes them.
+        observations: Of the epochs so far.
+        first_dated_ns, last_dated_ns: First and last epoch that told the time of week, as GLONASS alone does not; ns
+            of GPS time, ``None`` without any.
+    """
 
     def __init__(self, name: str, near_ns: int, date: StreamDate | None = None) -> None:
         """Start before the first byte.
@@ -49,6 +58,8 @@ class StreamSurvey:
         """
         self.reader = RtcmReader(name, near_ns)
         self.observations = ObservationSurvey()
+        self.first_dated_ns: int | None = None
+        self.last_dated_ns: int | None = None
         self._date = date
         self._size_bytes = 0
         self._counts: Counter[int] = Counter()
@@ -121,6 +132,9 @@ class StreamSurvey:
         match event:
             case EpochReceived(epoch):
                 self._clock_ns = max(epoch.time_ns, self._clock_ns or epoch.time_ns)
+                if np.any(epoch.satellite // 100 != Constellation.GLONASS):
+                    self.first_dated_ns = epoch.time_ns if self.first_dated_ns is None else self.first_dated_ns
+                    self.last_dated_ns = epoch.time_ns
                 self.observations.add(epoch)
                 if now_ns is not None and len(self._delays_ns) < _MOST_DELAYS:
                     self._delays_ns.append(now_ns - epoch.time_ns)

@@ -58,7 +58,7 @@ def broker(
     ] = "auto",
 ) -> None:
     """Run an MQTT broker that needs no installation, until Ctrl-C."""
-    _run(_of("broker_command", "run_broker")(port, bind, program, Console(stderr=True)))
+    _run(_of("broker_command", "run_broker")(port, bind, program, Console(stderr=True, emoji=False)))
 
 
 @app.command()
@@ -68,7 +68,7 @@ def publish(
     speed: Annotated[str, typer.Option(help="Seconds of data per second, for instance 1 or 10, or max.")] = "1",
 ) -> None:
     """Publish live streams (NTRIP, TCP, serial) and recorded files over MQTT, one message per station and epoch."""
-    count = _run(_of("publish", "publish_network")(network, broker, _speed(speed), Console(stderr=True)))
+    count = _run(_of("publish", "publish_network")(network, broker, _speed(speed), Console(stderr=True, emoji=False)))
     typer.echo(f"{count} messages published", err=True)
 
 

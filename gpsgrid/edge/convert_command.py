@@ -13,12 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gpsgrid.edge.convert_rtcm import ConvertOptions, created_now, from_rtcm
 from gpsgrid.edge.convert_words import words_of
+from gpsgrid.edge.file_kinds import kind_of_file
 from gpsgrid.edge.foreign_files import FOREIGN
 from stations.conversion_report import ConversionReport, Tally
-from stations.edge.byte_source import chunks_of, writing
-from stations.edge.files import load_observations, read_data, read_text
+from stations.edge.byte_source import writing
+from stations.edge.files import load_observations, read_text
 from stations.errors import GpsgridError, Reason
-from stations.file_kind import FileKind, kind_of
+from stations.file_kind import FileKind
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_nav import merge_ephemerides, read_navigation_file
 from stations.rinex_nav_writer import write_navigation
@@ -30,6 +31,7 @@ _OBSERVATION = re.compile(r"\.(rnx|obs|crx|\d\d[od])", re.IGNORECASE)
 _NAVIGATION = re.compile(r"\.(nav|\d\d[nglphq])", re.IGNORECASE)
 _LONG_NAVIGATION = re.compile(r"_[GRECJISM]N\.rnx", re.IGNORECASE)  # RINEX 3 names: ..._MN.rnx
 _RTCM = (".rtcm3", ".rtcm")
+_LONGEST_MARKER = 60  # RINEX 3.04, table A2
 _FORMS = (
     "expected .rnx, .obs or .21o (observations), .crx or .21d (Hatanaka), .nav, .21n or ..._MN.rnx (navigation), "
     "or .rtcm3; .gz may follow"
@@ -42,8 +44,10 @@ def convert(source: Path, target: Path, options: ConvertOptions, console: Consol
     Raises:
         GpsgridError: A file cannot be read or written, is of a kind that cannot be converted, or nobody knows its date.
     """
+    _refuse_the_marker(options.marker)
     _refuse_the_same_file({"IN": source, "OUT": target, "--navigation": options.navigation})
-    kind, wanted = _kind_of_file(source), _wanted(target)
+    kind, wanted = _convertible_kind(source), _wanted(target)
+    _refuse_idle_navigation(options.navigation, (kind, wanted))
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         report = _converted(source, target, (kind, wanted), options, progress)
@@ -66,10 +70,27 @@ def _converted(
             return _observations(source, target, progress)
         case (FileKind.RINEX_NAVIGATION, FileKind.RTCM3):
             return _navigation_to_rtcm(source, target)
-        case (FileKind.RINEX_NAVIGATION, FileKind.RINEX_NAVIGATION | FileKind.RINEX_OBSERVATION) if _plain(target):
+        case (FileKind.RINEX_NAVIGATION, FileKind.RINEX_NAVIGATION | FileKind.RINEX_OBSERVATION) if _holds_navigation(
+            target
+        ):
             return _navigation(source, target)
     message = f"{source} is {kinds[0].value}, which cannot become {target.name} ({kinds[1].value}); {_FORMS}"
     raise GpsgridError(Reason.BROKEN_FILE, message, file=str(source))
+
+
+def _refuse_the_marker(marker: str) -> None:
+    """Refuse what the header line of the marker cannot hold; cut or replaced it would be another name."""
+    wrong = next((character for character in marker if not (character.isascii() and character.isprintable())), None)
+    if wrong is not None:
+        found = f"{wrong!r} is in it"
+    elif len(marker) > _LONGEST_MARKER:
+        found = f"it has {len(marker)} characters"
+    elif marker and not marker.strip():
+        found = "it is blank"
+    else:
+        return
+    message = f"--marker {marker!r}: {found}; expected 1 to {_LONGEST_MARKER} printable ASCII characters, as RINEX has"
+    raise GpsgridError(Reason.BAD_CONFIG, message, marker=marker)
 
 
 def _refuse_the_same_file(files: dict[str, Path | None]) -> None:
@@ -88,11 +109,8 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _kind_of_file(path: Path) -> FileKind:
-    head = next(chunks_of(path), b"")
-    kind = kind_of(head)
-    if kind is FileKind.UNKNOWN:
-        kind = kind_of(read_data(path))  # compressed in a way that only the whole file tells, or frames that come late
+def _convertible_kind(path: Path) -> FileKind:
+    kind = kind_of_file(path)
     if kind in {FileKind.RTCM3, FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION}:
         return kind
     advice = FOREIGN.get(kind, "these cannot be converted; gpsgrid doctor says what is in it")
@@ -114,13 +132,33 @@ def _wanted(path: Path) -> FileKind:
     raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
 
 
-def _plain(path: Path) -> bool:
+def _holds_navigation(path: Path) -> bool:
     """Return whether a name may hold a navigation file: ``.rnx`` says nothing about what is inside."""
-    return _wanted(path) is FileKind.RINEX_NAVIGATION or ".rnx" in path.name.lower()
+    return _wanted(path) is FileKind.RINEX_NAVIGATION or path.name.lower().endswith((".rnx", ".rnx.gz"))
+
+
+def _refuse_idle_navigation(path: Path | None, kinds: tuple[FileKind, FileKind]) -> None:
+    """Refuse ``--navigation`` where nothing would come of it, and names of it that say something else."""
+    if path is None or kinds == (FileKind.RINEX_OBSERVATION, FileKind.RTCM3):
+        return
+    if kinds != (FileKind.RTCM3, FileKind.RINEX_OBSERVATION):
+        message = (
+            f"--navigation {path} is not used from {kinds[0].value} to {kinds[1].value}: it goes with RTCM 3 to "
+            f"observations, or observations to RTCM 3; leave it out"
+        )
+        raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
+    if not _holds_navigation(path):
+        message = (
+            f"--navigation {path}: a navigation file is written there; "
+            f"expected .nav, .21n, ..._MN.rnx or .rnx; .gz may follow"
+        )
+        raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
 
 
 def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Progress) -> ConversionReport:
     observations = load_observations([source])
+    if not observations.epochs:
+        raise _no_observations(source)
     ephemerides: list[Ephemeris] = []
     if options.navigation is not None:
         ephemerides = _load_navigation(options.navigation)
@@ -130,6 +168,9 @@ def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Prog
         for frames in conversion.frames():
             sink.write(frames)
             progress.advance(task)
+        if not conversion.tally.contents.signals:
+            message = f"{source}: MSM can carry none of its observations; gpsgrid doctor says what is in it"
+            raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
     return conversion.report()
 
 
@@ -137,8 +178,7 @@ def _observations(source: Path, target: Path, progress: Progress) -> ConversionR
     observations, tally = load_observations([source]), Tally()
     epochs = usable_epochs(observations, tally)
     if not epochs:
-        message = f"{source} has a header and no observations; is it cut off? Fetch or record it again"
-        raise GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
+        raise _no_observations(source)
     writer = ObservationWriter(
         description_of(observations),
         tally.contents,
@@ -159,8 +199,7 @@ def _navigation(source: Path, target: Path) -> ConversionReport:
     tally.left_out.update({f"records {kind}": count for kind, count in found.skipped.items()})
     usable = writable_ephemerides(found.ephemerides, tally)
     if not usable:
-        message = f"{source} has no ephemerides that can be written; is it cut off? Fetch it again"
-        raise GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
+        raise _no_ephemerides(source, tally)
     tally.navigation(usable)
     with writing(target) as sink:
         sink.write(write_navigation(usable, dt.datetime.now(dt.UTC)).encode("ascii"))
@@ -172,7 +211,19 @@ def _navigation_to_rtcm(source: Path, target: Path) -> ConversionReport:
     with writing(target) as sink:
         for frame in encode_navigation(_load_navigation(source), tally):
             sink.write(frame)
+        if not tally.ephemerides:
+            raise _no_ephemerides(source, tally)
     return tally.report()
+
+
+def _no_observations(source: Path) -> GpsgridError:
+    message = f"{source} has a header and no observations; is it cut off? Fetch or record it again"
+    return GpsgridError(Reason.NO_OBSERVATIONS, message, file=str(source))
+
+
+def _no_ephemerides(source: Path, tally: Tally) -> GpsgridError:
+    message = f"{source} has no ephemerides that can be written; is it cut off? Fetch it again"
+    return GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
 
 
 def _load_navigation(path: Path) -> list[Ephemeris]:

@@ -21,6 +21,8 @@ from stations.stream_date import StreamDate, better_date, date_of
 from stations.wire.framing import FrameBuffer
 
 _NOON = 12
+_FIRST_DAY = dt.date(1980, 1, 6)
+_LAST_DAY = dt.date(2099, 12, 31)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def from_rtcm(
     task = progress.add_task("reading", total=(1 if target is None else 2) * max(source.stat().st_size, 1))
     seen = _seen(source, near_ns, progress, task)
     if options.date:
-        _check_day(source, options.date, seen)
+        check_day(source, options.date, seen.first_dated_ns, seen.last_dated_ns)
     if date is not None and not date.certain:
         seen.tally.note(f"the week comes from message {date.source}, modulo 1024 weeks; --date settles it")
     if target is not None:
@@ -84,15 +86,18 @@ def start_of(source: Path, date: str) -> tuple[int, StreamDate | None]:
         date: ``YYYY-MM-DD``, or empty.
 
     Raises:
-        GpsgridError: ``BAD_CONFIG`` for a date that is none, ``BROKEN_FILE`` when no message tells one.
+        GpsgridError: ``BAD_CONFIG`` for a date that is none or out of range, ``BROKEN_FILE`` when no message tells one.
     """
     if date:
         try:
             day = dt.date.fromisoformat(date)
-            return gpstime.from_calendar(day.year, day.month, day.day, _NOON), None
         except ValueError:
             message = f"--date {date!r}: expected YYYY-MM-DD, for instance 2026-03-01"
             raise GpsgridError(Reason.BAD_CONFIG, message) from None
+        if not _FIRST_DAY <= day <= _LAST_DAY:
+            message = f"--date {date}: expected {_FIRST_DAY} (GPS time begins) to {_LAST_DAY}; give the recording's day"
+            raise GpsgridError(Reason.BAD_CONFIG, message, date=date)
+        return gpstime.from_calendar(day.year, day.month, day.day, _NOON), None
     found = date_in(source)
     if found is None:
         message = (
@@ -129,9 +134,18 @@ def _seen(source: Path, near_ns: int, progress: Progress, task: TaskID) -> RtcmT
     return seen
 
 
-def _check_day(source: Path, date: str, seen: RtcmToRinex) -> None:
-    """Refuse a date that the day of the week in the stream contradicts."""
-    first_ns, last_ns = seen.first_dated_ns, seen.last_dated_ns
+def check_day(source: Path, date: str, first_ns: int | None, last_ns: int | None) -> None:
+    """Refuse a date that the day of the week in the stream contradicts.
+
+    Args:
+        source: The file.
+        date: What the user says, ``YYYY-MM-DD``.
+        first_ns: First epoch that told the time of week, ns of GPS time; ``None`` if none did.
+        last_ns: Last such epoch.
+
+    Raises:
+        GpsgridError: ``BAD_CONFIG``, no epoch is of that day.
+    """
     day_ns = gpstime.from_iso(date)
     if first_ns is None or last_ns is None or (last_ns >= day_ns and first_ns < day_ns + gpstime.NS_PER_DAY):
         return

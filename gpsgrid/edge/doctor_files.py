@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from gpsgrid.diagnosis import Diagnosis
-from gpsgrid.edge.convert_rtcm import start_of
+from gpsgrid.edge.convert_rtcm import check_day, start_of
 from gpsgrid.edge.doctor_summaries import SUMMARIES, nothing_in, span
+from gpsgrid.edge.file_kinds import kind_of_file
 from gpsgrid.edge.foreign_files import FOREIGN
 from gpsgrid.position_check import check_position, finding_of
 from stations.edge.byte_source import chunks_of
@@ -12,7 +13,7 @@ from stations.edge.files import read_data
 from stations.edge.host_time import gps_now_ns
 from stations.epoch_payloads import EpochGatherer
 from stations.errors import GpsgridError
-from stations.file_kind import FileKind, kind_of
+from stations.file_kind import FileKind
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_nav import merge_ephemerides, read_navigation_file
 from stations.rinex_obs import read_observations
@@ -20,16 +21,6 @@ from stations.stream_date import StreamDate
 from stations.survey import StreamSurvey, survey_navigation, survey_observations
 from stations.survey_findings import findings_of
 from stations.survey_report import SurveyReport
-
-
-def kind_of_file(path: Path) -> FileKind:
-    """Return the kind of a file by its content, compression undone.
-
-    Raises:
-        GpsgridError: It cannot be read.
-    """
-    kind = kind_of(next(chunks_of(path), b""))
-    return kind_of(read_data(path)) if kind is FileKind.UNKNOWN else kind
 
 
 def navigation_of(paths: list[Path]) -> list[Ephemeris]:
@@ -87,13 +78,16 @@ def survey_file(path: Path, date: str) -> SurveyReport:
     """Return the survey of a file of RTCM 3.
 
     Raises:
-        GpsgridError: It cannot be read, or the date is none.
+        GpsgridError: It cannot be read, or the date is none or contradicts the day of the week in the stream.
     """
     near_ns, found = _near(path, date)
     survey = StreamSurvey(path.name, near_ns, found)
     for data in chunks_of(path):
         survey.push(data)
-    return survey.finish()
+    report = survey.finish()
+    if date:
+        check_day(path, date, survey.first_dated_ns, survey.last_dated_ns)
+    return report
 
 
 def _near(path: Path, date: str) -> tuple[int, StreamDate | None]:

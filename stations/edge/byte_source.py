@@ -2,13 +2,15 @@
 
 import gzip
 import io
+import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from stations.edge.files import advice_on, is_hatanaka, not_written, read_data, write_text
+from stations.edge.new_file import new_file, refuse_special
 from stations.errors import GpsgridError, Reason
 
 CHUNK = 1 << 16
@@ -73,33 +75,23 @@ def writing(path: str | Path) -> Iterator[Sink]:
     Hatanaka compression needs the whole text and is done at the end; everything else is written as it comes.
 
     Raises:
-        GpsgridError: ``MISSING_FILE``, the folder does not exist or must not be written to; and as
-            :func:`stations.edge.files.write_text`.
+        GpsgridError: ``MISSING_FILE``, the folder does not exist or must not be written to, or the file is a pipe or
+            device; and as :func:`stations.edge.files.write_text`.
     """
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    hatanaka = is_hatanaka(path)
-    packed = path.suffix.lower() == ".gz" and not hatanaka
     try:
-        with part.open("wb") as file:
-            if packed:
+        if is_hatanaka(path):
+            refuse_special(path)
+            with tempfile.TemporaryFile(dir=path.parent) as whole:
+                yield whole
+                whole.seek(0)
+                write_text(path, whole.read().decode("latin-1"))
+            return
+        with new_file(path) as file:
+            if path.suffix.lower() == ".gz":
                 with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped:
                     yield zipped
             else:
                 yield file
-        if hatanaka:
-            write_text(path, part.read_bytes().decode("latin-1"))
-            part.unlink(missing_ok=True)
-        else:
-            part.replace(path)
     except OSError as error:
-        _discard(part)
         raise not_written(path, error) from error
-    except BaseException:
-        _discard(part)
-        raise
-
-
-def _discard(part: Path) -> None:
-    with suppress(OSError):  # it is perhaps not there because it could not be made
-        part.unlink()

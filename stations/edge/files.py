@@ -2,7 +2,9 @@
 
 import errno
 import gzip
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import hatanaka
 
 from stations.antex import AntennaTable, read_antex
 from stations.coordinates import CoordinateTable, read_coordinates
+from stations.edge.new_file import new_file
 from stations.errors import GpsgridError, Reason
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_clock import PreciseClocks, read_clocks
@@ -20,7 +23,8 @@ from stations.solution_file import Solutions, read_solutions
 from stations.sp3 import PreciseOrbits, read_sp3
 
 _GLOB_CHARACTERS = "*?["
-_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK\x03\x04")  # gzip, compress, bzip2, zip
+_ZIP = b"PK\x03\x04"
+_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", _ZIP)  # gzip, compress, bzip2, zip
 _HATANAKA = b"COMPACT RINEX"
 _HATANAKA_SUFFIX = re.compile(r"\.\d\dd")
 _ADVICE = {
@@ -56,11 +60,15 @@ def read_data(path: str | Path, referred_by: str = "") -> bytes:
     """
     data = read_bytes(Path(path), referred_by)
     try:
-        if data.startswith(_PACKED) or _HATANAKA in data[:80]:
+        files = len(zipfile.ZipFile(io.BytesIO(data)).namelist()) if data.startswith(_ZIP) else 1
+        if files == 1 and (data.startswith(_PACKED) or _HATANAKA in data[:80]):
             return bytes(hatanaka.decompress(data))
     except Exception as error:  # zlib, zipfile and the RNXCMP programs have one exception family each
         message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
+    if files != 1:
+        message = f"{path}: an archive of {files} files where one is expected; unpack it and name the files in it"
+        raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path))
     return data
 
 
@@ -91,7 +99,7 @@ def write_text(path: str | Path, text: str) -> None:
 
     Raises:
         GpsgridError: ``BROKEN_FILE``, the text cannot be Hatanaka-compressed because it is no RINEX observation file,
-            or ``MISSING_FILE``, the folder does not exist or must not be written to.
+            or ``MISSING_FILE``, the folder does not exist or must not be written to, or the file is a pipe or device.
     """
     path = Path(path)
     data = text.encode("latin-1", "replace")
@@ -104,10 +112,9 @@ def write_text(path: str | Path, text: str) -> None:
             raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
     if packed:
         data = gzip.compress(data, mtime=0)  # without the time, so that equal contents are equal bytes
-    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with new_file(path) as file:
+            file.write(data)
     except OSError as error:
         raise not_written(path, error) from error
 

@@ -6,10 +6,13 @@ programs may round it to different sides (0.001). Streams are those of ``shared/
 
 import errno
 import gzip
+import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +158,7 @@ def test_compression_by_suffix(shared_data, tmp_path, suffix):
     assert [line for line in lines[0] if "PGM / RUN" not in line] == [
         line for line in lines[1] if "PGM / RUN" not in line
     ]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.part*"))
 
 
 @pytest.mark.data
@@ -229,6 +232,9 @@ def test_navigation_files_become_3_04_and_rtcm(shared_data, tmp_path):
         (["1012_first.rtcm", "o.rnx"], "add --date"),
         (["1012_first.rtcm", "o.rnx", "--date", "2020-01-01"], "another day of the week"),
         (["1012_first.rtcm", "o.rnx", "--date", "yesterday"], "YYYY-MM-DD"),
+        (["sept.rtcm", "o.rnx", "--date", "0001-01-01"], "expected 1980-01-06 (GPS time begins) to 2099-12-31"),
+        (["sept.rtcm", "o.rnx", "--date", "9999-12-31"], "expected 1980-01-06 (GPS time begins) to 2099-12-31"),
+        (["sept.rtcm", "o.rnx", "--date", "1980-01-06"], "another day of the week"),
         (["eph.rtcm", "o.rnx"], "no observations"),
         (["sept.rtcm", "o.txt"], "suffix"),
         (["absent.rtcm3", "o.rnx"], "does not exist"),
@@ -292,11 +298,130 @@ def test_no_two_files_of_a_conversion_are_one(tmp_path, capfd):
     assert [path.name for path in tmp_path.iterdir()] == ["x.rnx"]
 
 
+def test_a_temporary_file_is_nobody_elses(tmp_path):
+    """IN may be called as OUT with ``.part``, as may files that have nothing to do with the conversion."""
+    source, target, other = tmp_path / "v.rnx.part", tmp_path / "v.rnx", tmp_path / "z.crx.part"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    other.write_bytes(b"mine")
+    converted(source, target)
+    converted(source, tmp_path / "z.crx")
+    converted(source, tmp_path / ("n" * 240 + ".rnx"))
+    assert source.read_bytes() == OBSERVATIONS + ONE_EPOCH
+    assert other.read_bytes() == b"mine"
+    assert len(list(tmp_path.iterdir())) == 5
+    fresh = tmp_path / "fresh"
+    fresh.touch()
+    assert target.stat().st_mode == (tmp_path / "z.crx").stat().st_mode == fresh.stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["o.rnx", "o.crx", "o.rtcm3"])
+def test_a_pipe_is_not_replaced(tmp_path, capfd, name):
+    source, pipe = tmp_path / "x.rnx", tmp_path / name
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    os.mkfifo(pipe)
+    assert "it is a pipe" in refusal(capfd, source, pipe)
+    assert pipe.is_fifo()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_nothing_takes_the_place_of_something(tmp_path, capfd):
+    source, target = tmp_path / "x.rnx", tmp_path / "o.rtcm3"
+    target.write_bytes(b"before")
+    for data, words in ((OBSERVATIONS, "a header and no observations"), (NAVIGATION, "no ephemerides")):
+        source.write_bytes(data)
+        assert words in refusal(capfd, source, target)
+        assert target.read_bytes() == b"before"
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("DELF\nX", "'\\n' is in it"),
+        ("DELF\x07", "'\\x07' is in it"),
+        ("Zürich", "'ü' is in it"),
+        ("M" * 61, "it has 61 characters"),
+        (" ", "it is blank"),
+    ],
+)
+def test_a_marker_that_the_header_cannot_hold_is_refused(shared_data, tmp_path, capfd, marker, said):
+    stream, target = shared_data / "rtcm3" / "sept.rtcm", tmp_path / "o.rnx"
+    assert said in refusal(capfd, stream, target, "--marker", marker)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.data
+def test_the_longest_marker_comes_back(shared_data, tmp_path):
+    converted(shared_data / "rtcm3" / "sept.rtcm", tmp_path / "o.rnx", "--marker", "M" * 60)
+    assert load_observations([tmp_path / "o.rnx"]).marker == "M" * 60
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("source", "target", "navigation", "said"),
+    [
+        ("o.rnx", "x.rnx", "x.nav", "is not used from RINEX observation to RINEX observation"),
+        ("n.rnx", "x.rtcm3", "x.nav", "is not used from RINEX navigation to RTCM 3"),
+        ("s.rtcm3", "x.nav", "y.nav", "is not used from RTCM 3 to RINEX navigation"),
+        ("s.rtcm3", "x.rnx", "x.rtcm3", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("s.rtcm3", "x.rnx", "x.crx", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("s.rtcm3", "x.rnx", "x.rnx.crx.gz", "expected .nav, .21n, ..._MN.rnx or .rnx"),
+        ("n.rnx", "x.rnx.crx", "", "which cannot become x.rnx.crx"),
+    ],
+)
+def test_navigation_that_comes_to_nothing_is_refused(shared_data, tmp_path, capfd, source, target, navigation, said):
+    (tmp_path / "o.rnx").write_bytes(OBSERVATIONS + ONE_EPOCH)
+    (tmp_path / "n.rnx").write_bytes(NAVIGATION)
+    (tmp_path / "s.rtcm3").symlink_to(shared_data / "rtcm3" / "sept.rtcm")
+    option = ("--navigation", tmp_path / navigation) if navigation else ()
+    assert said in refusal(capfd, tmp_path / source, tmp_path / target, *option)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["a.nav", "a.21n.gz", "a_MN.rnx", "b.rnx.gz"])
+def test_names_of_navigation_files(shared_data, tmp_path, name):
+    stream, navigation = tmp_path / "s.rtcm3", tmp_path / name
+    stream.write_bytes((shared_data / "rtcm3" / "week-rollover-STR24.rtcm3").read_bytes()[:200_000])
+    converted(stream, tmp_path / "o.rnx", "--navigation", navigation, "--date", "2018-07-14")
+    assert load_navigation([navigation])
+
+
+CONVERT = "import sys; from gpsgrid.edge.cli import run; sys.exit(run(['convert', *sys.argv[1:]]))"
+
+
+def test_a_report_that_cannot_be_printed_is_one_line(tmp_path):
+    source, target = tmp_path / "x.rnx", tmp_path / "o.rnx"
+    source.write_bytes(OBSERVATIONS + ONE_EPOCH)
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", CONVERT, str(source), str(target)]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert ended.returncode == os.EX_IOERR
+    assert ended.stderr.startswith(b"gpsgrid: the output cannot be written: No space left")
+    assert ended.stderr.count(b"\n") == 1
+    assert len(load_observations([target]).epochs) == 1
+
+
 def packed(folder: Path, mode: str) -> bytes:
     (folder / "inner.rnx").write_bytes(OBSERVATIONS + ONE_EPOCH)
     with tarfile.open(folder / "made", mode) as archive:
         archive.add(folder / "inner.rnx", "inner.rnx")
     return (folder / "made").read_bytes()
+
+
+def zipped(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, OBSERVATIONS + ONE_EPOCH)
+    return made.getvalue()
+
+
+def test_a_zip_of_one_file_is_unpacked(tmp_path):
+    (tmp_path / "x.zip").write_bytes(zipped("one.rnx"))
+    converted(tmp_path / "x.zip", tmp_path / "o.rnx")
+    assert len(load_observations([tmp_path / "o.rnx"]).epochs) == 1
 
 
 def test_each_refusal_says_what_to_do(tmp_path, capfd):
@@ -305,6 +430,9 @@ def test_each_refusal_says_what_to_do(tmp_path, capfd):
         (b"", ("empty file", "check the source and the disk")),
         (packed(tmp_path, "w"), ("archive", "unpack it first")),
         (packed(tmp_path, "w:gz"), ("archive", "unpack it first")),
+        (gzip.compress(gzip.compress(OBSERVATIONS + ONE_EPOCH)), ("compressed twice", "undo one compression")),
+        (gzip.compress(zipped("one.rnx")), ("archive", "unpack it first")),
+        (zipped("one.rnx", "two.rnx"), ("an archive of 2 files", "unpack it and name the files")),
         (b"\xfd7zXZ\x00" + bytes(500), ("archive", "unpack it first")),
         (b"x" * 999, ("of no known kind", "expected RTCM 3, RINEX")),
         (b"%=SNX 2.02\n%ENDSNX\n", ("SINEX", "gpsgrid doctor says")),

@@ -18,6 +18,7 @@ from gpsgrid.edge import cli
 from gpsgrid.edge.broker import EmbeddedBroker
 from gpsgrid.edge.doctor_files import diagnose_file
 from gpsgrid.edge.doctor_live import diagnose_url, is_url
+from gpsgrid.edge.file_kinds import kind_of_file
 from gpsgrid.rehearsal import START_NS, rehearsal_network, station_payloads
 from stations.constants import NS_PER_S
 from stations.edge.mqtt import MqttLink
@@ -83,6 +84,21 @@ def test_glonass_health_is_that_of_the_converted_file(shared_data, tmp_path):
     assert ill[0] == ill[1]
     assert ill[0]["R"] == ()
     assert ill[0]["E"] == ("E18",)
+
+
+@pytest.mark.data
+def test_a_date_that_the_stream_contradicts_is_refused_as_by_convert(shared_data, tmp_path, capfd):
+    stream = shared_data / "rtcm3" / "testglo.rtcm3"
+    status, out = told(stream, "--date", "2009-12-18", capfd=capfd)
+    assert status == OK
+    assert "epochs 186" in out
+    for date, word in (("2030-01-01", "another day of the week"), ("0001-01-01", "expected 1980-01-06")):
+        status, out = told(stream, "--date", date, capfd=capfd)
+        assert status == BAD_INPUT
+        assert cli.run(["convert", str(stream), str(tmp_path / "o.rnx"), "--date", date]) == BAD_INPUT
+        refused = " ".join(capfd.readouterr().err.split())
+        assert word in refused
+        assert refused.removeprefix("gpsgrid: ") in out
 
 
 @pytest.mark.data
@@ -232,6 +248,18 @@ def test_the_status_does_not_depend_on_where_the_words_go(shared_data, tmp_path,
     assert closed.stderr == b""
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_words_that_cannot_be_printed_end_in_one_line(tmp_path, form):
+    path = tmp_path / "good.rtcm3"
+    path.write_bytes(STREAM)
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", DOCTOR, str(path), *form]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert ended.returncode == os.EX_IOERR
+    assert ended.stderr.startswith(b"gpsgrid: the output cannot be written: No space left")
+    assert ended.stderr.count(b"\n") == 1
+
+
 def test_a_pipe_as_input_is_refused_with_advice(tmp_path):
     command = [sys.executable, "-c", DOCTOR, "/dev/stdin"]
     found = subprocess.run(command, input=STREAM, capture_output=True, check=False, timeout=60)
@@ -282,6 +310,28 @@ def test_kinds_are_told_by_content():
     assert kind_of(b"junk" * 10 + STREAM) is FileKind.RTCM3
     assert [kind_of(text) for text in TEXTS[:2]] == [FileKind.RINEX_OBSERVATION, FileKind.RINEX_NAVIGATION]
     assert kind_of(TEXTS[-1]) is FileKind.RINEX_OBSERVATION
+
+
+def test_names_of_files_are_shown_as_they_are(tmp_path, capfd):
+    path = tmp_path / ":smile:[red].rtcm3"
+    path.write_bytes(STREAM)
+    assert f"{path.name}: RTCM 3 file" in told(path, capfd=capfd)[1]
+    path.write_bytes(gzip.compress(gzip.compress(STREAM)))
+    status, out = told(path, capfd=capfd)
+    assert status == BAD_INPUT
+    assert f"{path.name}: compressed twice; undo one compression" in out
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_frames_may_come_late(tmp_path, capfd, pack):
+    path = tmp_path / "late"
+    path.write_bytes(pack(bytes(3_000_000) + STREAM))
+    status, out = told(path, capfd=capfd)
+    assert status != BAD_INPUT
+    assert "epochs 4, one every 1 s" in out
+    assert "3000000 bytes of junk" in out
+    path.write_bytes(pack(bytes(3_000_000)))
+    assert kind_of_file(path) is FileKind.UNKNOWN
 
 
 # ---- live

@@ -71,7 +71,7 @@ def test_zip_with_several_files_is_refused(tmp_path):
         archive.writestr("b", "b")
     path = tmp_path / "two.zip"
     path.write_bytes(memory.getvalue())
-    with pytest.raises(GpsgridError, match="cannot be decompressed"):
+    with pytest.raises(GpsgridError, match="archive of 2 files where one is expected; unpack it"):
         read_text(path)
 
 
