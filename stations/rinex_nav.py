@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from struct import Struct
 from typing import NamedTuple
 
 from stations import gpstime
@@ -210,13 +212,19 @@ def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[floa
     return values
 
 
+@cache
+def _cells(count: int) -> Struct:
+    """Return what cuts a block of fields, faster than slices do."""
+    return Struct(f"{_FIELD}s" * count)
+
+
 def _numbers(block: str) -> list[float]:
     """Return the numbers of a block of fields, blank is NaN; nothing if any is not a plain one."""
     if "D" in block:
         block = block.replace("D", "E")
     if not _NUMBERS_ONLY(block):
         return []
-    cells = [block[column : column + _FIELD] for column in range(0, len(block), _FIELD)]
+    cells = _cells(len(block) // _FIELD).unpack(block.encode("ascii"))
     try:
         values = list(map(float, cells))
     except ValueError:
