@@ -15,12 +15,12 @@ from replay.edge.prepare import Prepared, ReplayRequest, prepare
 from replay.edge.report import ReplayProgress, print_replay, print_score, replay_document
 from replay.edge.run import ReplayReport, replay_offline
 from replay.edge.through_mqtt import run_through_mqtt
+from replay.edge.time_option import time_of
 from replay.edge.vrs_command import vrs_command
 from replay.score import Score, score
 from replay.track import TrackRow, read_track
 from replay.truth import fixed_truth
 from stations.edge.files import read_bytes
-from stations.gpstime import from_iso
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -109,8 +109,8 @@ def replay_command(  # noqa: PLR0913 - one argument an option
         network,
         hold_out,
         tuple(rover or ()),
-        _time_ns(begin, "--from"),
-        _time_ns(end, "--to"),
+        time_of(begin, "--from"),
+        time_of(end, "--to"),
         nearest_base,
         antenna,
         antenna_serial,
@@ -177,13 +177,3 @@ def _run(
         except KeyboardInterrupt:
             return report, True
     return report, False
-
-
-def _time_ns(text: str, option: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(from_iso(text))
-    except ValueError as error:
-        problem = f"{text!r} is no ISO 8601 time ({error}); expected GPS time such as 2021-01-01T03:00:00"
-        raise typer.BadParameter(problem, param_hint=option) from error

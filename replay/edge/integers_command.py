@@ -14,9 +14,9 @@ from gpsgrid.edge.settings import load_network
 from gpsgrid.engine import Engine, EngineConfig
 from gpsgrid.events import NetworkSolved, PayloadArrived, Tick
 from models.network_state import NetworkPolicy
+from replay.edge.time_option import time_of
 from replay.network_integers import IntegerAudit, NetworkAuditor
 from stations.edge.recordings import load_antennas, load_recording
-from stations.gpstime import from_iso
 from stations.signals import Constellation
 
 
@@ -32,7 +32,7 @@ def integers_command(
     console = Console(stderr=True)
     config = load_network(network).network
     antennas = load_antennas(config)
-    from_ns, to_ns = (int(from_iso(text)) if text else None for text in (begin, end))
+    from_ns, to_ns = time_of(begin, "--from"), time_of(end, "--to")
     with console.status(f"reading {network}"):
         recording = load_recording(config, antennas=antennas, from_ns=from_ns, to_ns=to_ns)
     policy = NetworkPolicy()

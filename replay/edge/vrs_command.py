@@ -21,6 +21,7 @@ from gpsgrid.events import InputRefused, Output
 from gpsgrid.virtual_place import VirtualPolicy
 from gpsgrid.virtual_stream import Level, VirtualReport
 from gpsgrid.vrs_messages import LEGACY, NULL_ANTENNA, VrsEncoder, VrsFormat, station_number
+from replay.edge.time_option import time_of
 from replay.virtual import virtual_reports
 from stations.arrays import FloatArray
 from stations.catalog import Network
@@ -30,7 +31,7 @@ from stations.edge.recordings import find_station, load_antennas, load_ephemerid
 from stations.ephemeris_calendar import calendar_of, told_at
 from stations.epoch import StationEpoch
 from stations.errors import GpsgridError, Reason
-from stations.gpstime import from_iso, to_iso
+from stations.gpstime import to_iso
 from stations.navigation_kinds import Ephemeris
 from stations.recorded import Recording
 from stations.rinex_obs_contents import ObservationContents
@@ -112,7 +113,7 @@ def vrs_command(  # noqa: PLR0913 - one argument an option
     if out.suffix.lower() not in _RINEX + _RTCM:
         problem = f"{out}: the suffix does not say what to write; expected .rnx, .obs or .rtcm3"
         raise typer.BadParameter(problem, param_hint="--out")
-    from_ns, to_ns = _time_ns(begin, "--from"), _time_ns(end, "--to")
+    from_ns, to_ns = time_of(begin, "--from"), time_of(end, "--to")
     console, summary = Console(stderr=True), VrsSummary()
     config = load_network(network)
     chosen = config.network
@@ -242,13 +243,3 @@ def _print(console: Console, summary: VrsSummary, out: Path) -> None:
     for reason, text in summary.refused.items():
         table.add_row(f"refused: {reason}", text)
     console.print(table)
-
-
-def _time_ns(text: str, option: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(from_iso(text))
-    except ValueError as error:
-        problem = f"{text!r} is no ISO 8601 time ({error}); expected GPS time such as 2021-01-01T03:00:00"
-        raise typer.BadParameter(problem, param_hint=option) from error
