@@ -123,6 +123,9 @@ class Caster:
         """Stop listening and end all connections."""
         if self._server is None:
             return
+        for listening in self._server.sockets:  # Python 3.11 leaves a connection open that starts after the close
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(0)
         self._server.close()
         for client in self.clients:
             client.end("the caster ends")

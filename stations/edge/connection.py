@@ -99,6 +99,7 @@ class Connection:
         with contextlib.suppress(OSError):
             async with asyncio.timeout(_FAREWELL_S):
                 await self._writer.wait_closed()
+        self._writer.transport.abort()  # nothing to do where it is closed; a silent peer would keep the socket for 30 s
 
     def _broken(self, error: OSError) -> GpsgridError:
         message = f"the connection to {self._shown} broke: {error.strerror or str(error) or 'nobody reads there'}"

@@ -53,6 +53,7 @@ async def closed(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError, asyncio.CancelledError):
         async with asyncio.timeout(1.0):
             await writer.wait_closed()
+    writer.transport.abort()
 
 
 @asynccontextmanager
@@ -72,8 +73,12 @@ async def serving(
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        # A client may just have connected once more: its handler has to start to be ended, and Python 3.11 leaves a
+        # connection open whose server is closed between accept and start.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(0.05)
         server.close()
-        await asyncio.sleep(0.05)  # a client may just have connected once more; its handler has to start to be ended
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
