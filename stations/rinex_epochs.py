@@ -15,6 +15,7 @@ from stations.errors import GpsgridError
 from stations.rinex_columns import TYPES_A_LINE
 from stations.rinex_header import ObservationHeader, begins_header, read_header
 from stations.rinex_satellites import RecordIndex, find_records
+from stations.rinex_splice import changes, other_station
 from stations.rinex_text import FIELD_WIDTH, LineTable, broken, decimal, integer
 
 _SATELLITES_A_LINE = 12  # RINEX 2 epoch line
@@ -146,7 +147,15 @@ class _Walk:
     def _splice(self, at: int) -> int:
         """Go on with the header of a further file that was put behind the first one."""
         header, first_line = read_header(self._table, at)
-        self.index.problems.append(f"{self._table.source}, line {at + 1}: another file begins here; read on with it")
+        other = other_station(self._header, header)
+        if other:
+            message = f"the file of another station begins here ({other}); cut the file before this line"
+            raise broken(self._table.source, at + 1, message)
+        changed = changes(self._header, header)
+        seen = f"; {changed}; the first header counts" if changed else ""
+        self.index.problems.append(
+            f"{self._table.source}, line {at + 1}: another file begins here; read on with it{seen}"
+        )
         self._change(at, header)
         return first_line
 

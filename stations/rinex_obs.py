@@ -14,12 +14,14 @@ import numpy as np
 from stations.arrays import FloatArray, IntArray
 from stations.constants import NS_PER_S
 from stations.epoch import StationEpoch
+from stations.errors import GpsgridError, Reason
 from stations.gpstime import to_iso
 from stations.rinex_columns import SYSTEMS
 from stations.rinex_epochs import EpochIndex, Event, find_epochs
 from stations.rinex_header import ObservationHeader, PhaseShift, read_header
 from stations.rinex_rows import epochs_of, join_rows, read_rows
 from stations.rinex_scan import Rows
+from stations.rinex_splice import changes, other_station
 from stations.rinex_text import LineTable
 
 ALL_SYSTEMS = SYSTEMS
@@ -174,23 +176,24 @@ def _start(part: _Part) -> int:
 
 
 def _contradictions(parts: Sequence[_Part]) -> list[str]:
+    """Return what the files of a station say differently; changes inside a file are announced there.
+
+    Raises:
+        GpsgridError: ``BROKEN_FILE``, they are of two stations.
+    """
     found = []
-    kinds = {
-        (header.marker, header.antenna, header.antenna_delta_m)
-        for part in parts
-        for header in _first_headers(part.index)
-    }
-    sources = ", ".join(part.source for part in parts)
-    if len(kinds) > 1:
-        found.append(f"{sources}: marker or antenna differ between the files; the first one counts")
-    if any(parts[0].header.antenna_delta_m[1:]):
-        found.append(f"{parts[0].source}: the antenna is beside the marker; only its height is used")
+    first = parts[0]
+    for part in parts[1:]:
+        other = other_station(first.header, part.header)
+        if other:
+            message = f"this is the file of another station than {first.source} ({other}); give it to that station"
+            raise GpsgridError(Reason.BROKEN_FILE, f"{part.source}: {message}", file=part.source)
+        changed = changes(first.header, part.header)
+        if changed:
+            found.append(f"{part.source}: {changed} after {first.source}; the first header counts")
+    if any(first.header.antenna_delta_m[1:]):
+        found.append(f"{first.source}: the antenna is beside the marker; only its height is used")
     return found
-
-
-def _first_headers(index: EpochIndex) -> list[ObservationHeader]:
-    """Return the header of a file; changes by events are no contradictions, they are announced as such."""
-    return index.headers[:1]
 
 
 def _take_apart(text: str | bytes, source: str, systems: str) -> _Part:

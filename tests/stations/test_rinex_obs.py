@@ -373,7 +373,38 @@ def test_slip_at_a_joint_is_kept():
 def test_other_antenna_in_the_second_file_is_reported():
     first = header_2() + epoch_2(0, "G07", satellite(7))
     second = (header_2() + epoch_2(30, "G07", satellite(7))).replace("UNAV", "NONE")
-    assert "differ" in splice_observations([(first, "a"), (second, "b")]).problems[0]
+    (problem,) = splice_observations([(first, "a"), (second, "b")]).problems
+    assert problem == ("b: antenna TRM29659.00     UNAV becomes TRM29659.00     NONE after a; the first header counts")
+
+
+def elsewhere(text: str, marker: str = "ROVN", east_m: float = 5000.0) -> str:
+    moved = text.replace(f"{301132.766:14.4f}", f"{301132.766 + east_m:14.4f}")
+    return moved.replace(label("DELF", "MARKER NAME"), label(marker, "MARKER NAME"))
+
+
+def test_files_of_two_stations_are_not_one_series():
+    first = header_2() + epoch_2(0, "G07", satellite(7))
+    second = elsewhere(header_2() + epoch_2(30, "G07", satellite(7)))
+    with pytest.raises(GpsgridError, match=r"b: this is the file of another station than a \(marker ROVN is 5.0 km"):
+        splice_observations([(first, "a"), (second, "b")])
+
+
+def test_the_file_of_another_station_behind_a_file_is_an_error_with_its_line():
+    second = elsewhere(header_2() + epoch_2(30, "G07", satellite(7)), east_m=250.0)
+    with pytest.raises(
+        GpsgridError, match=r"line 11: the file of another station begins here .marker ROVN is 250 m from marker DELF"
+    ):
+        two(header_2() + epoch_2(0, "G07", satellite(7)) + second)
+
+
+@pytest.mark.parametrize(
+    ("marker", "east_m"), [("ROVN", 20.0), ("delf", 5000.0)], ids=["renamed marker", "receiver that moved"]
+)
+def test_one_station_under_two_names_and_one_receiver_at_two_places_are_read_on(marker: str, east_m: float):
+    second = elsewhere(header_2() + epoch_2(30, "G07", satellite(7)), marker, east_m)
+    read = two(header_2() + epoch_2(0, "G07", satellite(7)) + second)
+    assert len(read.epochs) == 2
+    assert f"marker DELF becomes {marker}" in read.problems[0]
 
 
 # -------------------------------------------------------------------------------------------------------- version 3
