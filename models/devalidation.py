@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.network_state import NetworkPolicy, NetworkState, drop_arcs, forget_ambiguities, init, ionosphere_prior_m2
+from models.network_arcs import drop_arcs, forget_ambiguities, renew_arc
+from models.network_state import NetworkPolicy, NetworkState, init, ionosphere_prior_m2
 from models.network_update import Observed
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S
@@ -171,7 +172,9 @@ def forget_contradicting(policy: NetworkPolicy, state: NetworkState, dt_s: float
     relapses, odd, conflict = state.arc_relapses.copy(), state.arc_odd.copy(), state.arc_conflict.copy()
     relapses[bad] += 1
     conflict[bad] = 0
-    state = forget_ambiguities(policy, replace(state, arc_relapses=relapses, arc_conflict=conflict), bad)
+    state = replace(state, arc_relapses=relapses, arc_conflict=conflict)
+    for arc in bad.tolist():
+        state = renew_arc(policy, state, arc, state.mean[state.ionosphere_index(np.array([arc]))[0] + np.array([1, 2])])
     again = bad[relapses[bad] >= _MOST_RELAPSES]
     odd[again] = lasting_epochs(policy, dt_s)
     return (replace(state, arc_odd=odd) if len(again) else state), len(bad)

@@ -22,9 +22,10 @@ from models.devalidation import (
     odd_epochs,
     start_anew_if_contradicted,
 )
+from models.network_arcs import drop_arcs
 from models.network_cycles import all_cycles, fix, judge
 from models.network_intake import take_in
-from models.network_state import NetworkPolicy, NetworkState, drop_arcs, predict
+from models.network_state import NetworkPolicy, NetworkState, predict
 from models.network_update import Observed, update
 from models.reduction import Reduced
 from stations.arrays import BoolArray, FloatArray, IntArray

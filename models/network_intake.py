@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models import signal_memory, steadiness
-from models.network_state import NetworkPolicy, NetworkState, add_arc, reset_arc
+from models.network_arcs import add_arc, renew_arc, reset_arc
+from models.network_state import NetworkPolicy, NetworkState
 from models.network_update import Observed, start_cyc
 from models.reduction import Reduced
 from models.signal_memory import SignalRows
+from models.slip_repair import whole_cycles
 from models.validity import SLIP, Flag, PhaseChange, test_changes
 from stations.arrays import BoolArray, FloatArray, IntArray
-from stations.constants import NS_PER_MS, NS_PER_S
+from stations.constants import NS_PER_MS
 
 _SATELLITES = 1000  # satellite integers are below
+_MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,10 @@ def take_in(
     # Other carriers than before have other ambiguities; a fresh arc has had none, which differs from everything.
     new = (columns.wavelength_m != state.arc_wavelength_m[:, arc]).any(axis=0)
     flags = np.where(columns.half_cycle, int(Flag.HALF_CYCLE), 0)
+    change = _change(state, columns, arc, time_ns)
     old = np.flatnonzero(~new)
     if len(old):
-        change = _change(state, columns.rows(old), arc[old], time_ns)
-        flags[old] |= test_changes(change, policy.slip_floor_m, policy.slip_slope_m)
+        flags[old] |= test_changes(change.rows(old), policy.slip_floor_m, policy.slip_slope_m)
     memory, found = signal_memory.step(policy.signals, state.signals, _signals(columns, flags), time_ns)
     state, flags = replace(state, signals=memory), flags | found
     observed = Observed(
@@ -91,13 +94,31 @@ def take_in(
         flags,
     )
     slipped = (flags & SLIP) != 0
-    state, unsteady = _followed(policy, state, columns, arc, ~(new | slipped), time_ns)
+    state, lost = _repaired(state, columns.wavelength_m, arc, change, flags, new)
+    state, unsteady = _followed(policy, state, change, columns.wavelength_m, arc, ~(new | slipped))
     flags[unsteady] |= Flag.UNSTEADY
     # What a wandering arc has taught the filter of ambiguities that are not held is wrong.
     bent = unsteady & ~state.arc_unsteady[arc] & ~state.arc_held[arc]
-    for row in np.flatnonzero(new | slipped | bent).tolist():
-        state = reset_arc(policy, state, int(arc[row]), start_cyc(state, observed, row))
-    return _remembered(state, arc, columns, unsteady, time_ns), observed, int(np.count_nonzero(slipped))
+    for row in np.flatnonzero(new | lost | bent).tolist():
+        start_anew = renew_arc if bent[row] else reset_arc
+        state = start_anew(policy, state, int(arc[row]), start_cyc(state, observed, row))
+    return _remembered(state, arc, columns, unsteady, time_ns), observed, int(np.count_nonzero(lost))
+
+
+def _repaired(
+    state: NetworkState, wavelength_m: FloatArray, arc: IntArray, change: PhaseChange, flags: IntArray, new: BoolArray
+) -> tuple[NetworkState, BoolArray]:
+    """Return the state with ambiguities moved by slips of whole cycles, and which arcs slipped otherwise, ``(n,)``."""
+    slipped = (flags & SLIP) != 0
+    old = np.flatnonzero(~new)
+    whole, cycles = whole_cycles(change.rows(old), wavelength_m[:, old], flags[old])
+    repaired = old[whole]
+    if not len(repaired):
+        return state, slipped
+    mean = state.mean.copy()
+    mean[state.ionosphere_index(arc[repaired]) + np.array([[1], [2]])] += cycles[:, whole]
+    slipped[repaired] = False
+    return replace(state, mean=mean), slipped
 
 
 def _columns(policy: NetworkPolicy, state: NetworkState, epochs: Mapping[str, Reduced]) -> _Columns:
@@ -182,27 +203,27 @@ def _signals(columns: _Columns, flags: IntArray) -> SignalRows:
 
 
 def _followed(
-    policy: NetworkPolicy, state: NetworkState, columns: _Columns, arc: IntArray, same: BoolArray, time_ns: int
+    policy: NetworkPolicy,
+    state: NetworkState,
+    change: PhaseChange,
+    wavelength_m: FloatArray,
+    arc: IntArray,
+    same: BoolArray,
 ) -> tuple[NetworkState, BoolArray]:
     """Return the state with the walk of every arc, and which arcs wander too far; ``same``: arcs that did not slip."""
-    change = _change(state, columns, arc, time_ns)
-    wavelength_m, elapsed_s = columns.wavelength_m, (time_ns - state.arc_seen_ns[arc]) / NS_PER_S
     moved = np.zeros(len(arc))
     if same.any():
+        kept = change.rows(same)
         moved[same] = steadiness.moved_m(
-            change.change_m[:, same],
-            wavelength_m[:, same],
-            change.station[same],
-            change.satellite[same],
-            ~change.half_cycle[same],
+            kept.change_m, wavelength_m[:, same], kept.station, kept.satellite, ~kept.half_cycle
         )
+    elapsed_s = change.elapsed_ms / _MS_PER_S
     walk, rough = state.arc_walk_m.copy(), state.arc_rough_m2.copy()
-    walk[arc], rough[arc] = steadiness.step(walk[arc], rough[arc], moved, elapsed_s)
+    walk[arc], squares = steadiness.step(walk[arc], rough[arc], moved, elapsed_s)
     walk[arc[~same]] = 0.0
-    before = state.arc_unsteady[arc]
-    unsteady = steadiness.is_unsteady(
-        rough[arc], columns.elevation_rad, before, policy.unsteady_floor_m, policy.unsteady_slope_m
-    )
+    limit_m = steadiness.limit_m(change.elevation_rad, policy.unsteady_floor_m, policy.unsteady_slope_m)
+    rough[arc] = steadiness.bounded_m2(squares, limit_m)
+    unsteady = steadiness.is_unsteady(rough[arc], limit_m, state.arc_unsteady[arc])
     return replace(state, arc_walk_m=walk, arc_rough_m2=rough), unsteady
 
 

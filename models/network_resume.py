@@ -10,7 +10,8 @@ from dataclasses import fields, replace
 import numpy as np
 
 from models import signal_memory
-from models.network_state import NetworkPolicy, NetworkState, drop_arcs, zwd_prior_m2
+from models.network_arcs import drop_arcs
+from models.network_state import NetworkPolicy, NetworkState, zwd_prior_m2
 from stations.arrays import FloatArray, IntArray
 
 _ASYMMETRY = 1e-6  # of the largest variance; rounding leaves 1e-15

@@ -1,11 +1,12 @@
-"""The state of the network filter: its layout, how time passes, how arcs come, go and are reset.
+"""The state of the network filter: its layout, and how time passes.
 
 State vector, in this order (``docs/conventions.md``): the common zenith wet delay ``z0``, one
 relative zenith delay per station, then per arc (a station-satellite pair tracked without
 interruption) three numbers: ionosphere as zenith equivalent on L1 in metres, and the two ambiguities
 in cycles. Receiver and satellite clocks are not in the state; the update eliminates them.
 
-Nothing here knows observations; rule for maintainers: every change of the layout lives in this file.
+Nothing here knows observations; rule for maintainers: every change of the layout lives in this file. How arcs come, go
+and begin anew is in ``models.network_arcs``.
 """
 
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ class NetworkPolicy:
         hold_sd_cyc: Standard deviation with which integers are held.
         slip_floor_m, slip_slope_m: Jump of a phase difference that is called a slip, plus slope over sin(el).
         innovation_limit: Data-snooping limit of the normalised innovation.
+        patience_limit, patience: Below this limit, and so often, a surprise of an arc whose integers are held makes it
+            unsteady only: multipath wears off, and its integers are still right.
         unsteady_floor_m, unsteady_slope_m: Wandering of an ionosphere-free phase against known geometry, root mean
             square over a minute, above which the filter does not learn from an arc: floor plus slope over sin(el).
         reset_nis, reset_epochs, reset_s: A station whose phases misfit by more than this for so long starts anew.
@@ -88,6 +91,8 @@ class NetworkPolicy:
     slip_floor_m: float = 0.045
     slip_slope_m: float = 0.020
     innovation_limit: float = 5.0
+    patience_limit: float = 12.0
+    patience: int = 3
     unsteady_floor_m: float = 0.025
     unsteady_slope_m: float = 0.010
     reset_nis: float = 4.0
@@ -130,6 +135,7 @@ class NetworkState:
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
         arc_conflict: Epochs in a row in which the arc closed a cycle that contradicts what is held, shape ``(arc,)``.
         arc_relapses: How often it has forgotten its ambiguities for that, shape ``(arc,)``.
+        arc_surprises: How often its phases surprised the filter while its integers were held, shape ``(arc,)``.
         misfit_epochs: Epochs in a row in which a station's phases misfit, shape ``(station,)``.
         conflict_epochs: Epochs in a row in which open cycles contradicted what is held, many at once.
         updated_ns: When the filter last took in observations, -1 if never.
@@ -157,6 +163,7 @@ class NetworkState:
     arc_odd: IntArray
     arc_conflict: IntArray
     arc_relapses: IntArray
+    arc_surprises: IntArray
     misfit_epochs: IntArray
     conflict_epochs: int = 0
     odd_ns: int = -1
@@ -229,6 +236,7 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         empty,
         empty,
         empty,
+        empty,
         np.zeros(count, dtype=np.int64),
     )
 
@@ -275,98 +283,3 @@ def _grow_inplace(
         for j in range(len(station)):
             if satellite[i] == satellite[j]:
                 covariance[first + PER_ARC * i, first + PER_ARC * j] += prior_m2[station[i], station[j]]
-
-
-def drop_arcs(state: NetworkState, gone: BoolArray) -> NetworkState:
-    """Return the state without some arcs (mask of shape ``(arc,)``)."""
-    if not gone.any():
-        return state
-    keep = ~gone
-    head = np.arange(state.first_arc)
-    kept = state.ionosphere_index(np.flatnonzero(keep))
-    index = np.concatenate([head, (kept[:, None] + np.arange(PER_ARC)).ravel()])
-    return replace(
-        state,
-        mean=state.mean[index],
-        covariance=state.covariance[np.ix_(index, index)],
-        arc_station=state.arc_station[keep],
-        arc_satellite=state.arc_satellite[keep],
-        arc_epochs=state.arc_epochs[keep],
-        arc_seen_ns=state.arc_seen_ns[keep],
-        arc_lock_ms=state.arc_lock_ms[keep],
-        arc_phase_m=state.arc_phase_m[:, keep],
-        arc_wavelength_m=state.arc_wavelength_m[:, keep],
-        arc_walk_m=state.arc_walk_m[keep],
-        arc_rough_m2=state.arc_rough_m2[keep],
-        arc_unsteady=state.arc_unsteady[keep],
-        arc_held=state.arc_held[keep],
-        arc_odd=state.arc_odd[keep],
-        arc_conflict=state.arc_conflict[keep],
-        arc_relapses=state.arc_relapses[keep],
-    )
-
-
-def add_arc(policy: NetworkPolicy, state: NetworkState, station: int, satellite: int) -> NetworkState:
-    """Return the state with one more arc; its ionosphere is conditioned on the satellite's other arcs.
-
-    The ambiguities are zero with no information until :func:`reset_arc` sets them from code and phase.
-    """
-    size = len(state.mean)
-    mean = np.concatenate([state.mean, np.zeros(PER_ARC)])
-    covariance = np.zeros((size + PER_ARC, size + PER_ARC))
-    covariance[:size, :size] = state.covariance
-    others = np.flatnonzero(state.arc_satellite == satellite)
-    prior = ionosphere_prior_m2(policy, state.station_m)
-    variance = prior[station, station]
-    if len(others):
-        known = state.arc_station[others]
-        weights = np.linalg.solve(prior[np.ix_(known, known)], prior[known, station])
-        index = state.ionosphere_index(others)
-        cross = weights @ state.covariance[index]
-        mean[size] = weights @ state.mean[index]
-        covariance[size, :size] = covariance[:size, size] = cross
-        variance = variance - weights @ prior[known, station] + cross[index] @ weights
-    covariance[size, size] = variance
-    for row in (size + 1, size + 2):
-        covariance[row, row] = policy.ambiguity_sd_cyc**2
-    return replace(
-        state,
-        mean=mean,
-        covariance=covariance,
-        arc_station=np.append(state.arc_station, station),
-        arc_satellite=np.append(state.arc_satellite, satellite),
-        arc_epochs=np.append(state.arc_epochs, 0),
-        arc_seen_ns=np.append(state.arc_seen_ns, state.time_ns),
-        arc_lock_ms=np.append(state.arc_lock_ms, 0),
-        arc_phase_m=np.column_stack([state.arc_phase_m, np.zeros(2)]),
-        arc_wavelength_m=np.column_stack([state.arc_wavelength_m, np.full(2, np.nan)]),
-        arc_walk_m=np.append(state.arc_walk_m, 0.0),
-        arc_rough_m2=np.append(state.arc_rough_m2, 0.0),
-        arc_unsteady=np.append(state.arc_unsteady, False),
-        arc_held=np.append(state.arc_held, False),
-        arc_odd=np.append(state.arc_odd, 0),
-        arc_conflict=np.append(state.arc_conflict, 0),
-        arc_relapses=np.append(state.arc_relapses, 0),
-    )
-
-
-def reset_arc(policy: NetworkPolicy, state: NetworkState, arc: int, start_cyc: FloatArray) -> NetworkState:
-    """Return the state with the two ambiguities of an arc forgotten and put at ``start_cyc`` (shape ``(2,)``)."""
-    rows = state.first_arc + PER_ARC * arc + np.array([1, 2])
-    mean, covariance, epochs = state.mean.copy(), state.covariance.copy(), state.arc_epochs.copy()
-    mean[rows] = start_cyc
-    covariance[rows, :] = 0.0
-    covariance[:, rows] = 0.0
-    covariance[rows, rows] = policy.ambiguity_sd_cyc**2
-    epochs[arc] = 0
-    odd = state.arc_odd.copy()
-    odd[arc] = 0
-    return replace(state, mean=mean, covariance=covariance, arc_epochs=epochs, arc_odd=odd)
-
-
-def forget_ambiguities(policy: NetworkPolicy, state: NetworkState, arcs: IntArray) -> NetworkState:
-    """Return the state with the ambiguities of some arcs unknown around their present values."""
-    for arc in arcs:
-        rows = state.first_arc + PER_ARC * int(arc) + np.array([1, 2])
-        state = reset_arc(policy, state, int(arc), state.mean[rows])
-    return state

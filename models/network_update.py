@@ -12,9 +12,11 @@ import numba
 import numpy as np
 from scipy.linalg import blas, lapack
 
+from models import steadiness
 from models.clock_jumps import MILLISECOND_M
 from models.medians import median_by_group
-from models.network_state import NetworkPolicy, NetworkState, reset_arc
+from models.network_arcs import renew_arc
+from models.network_state import NetworkPolicy, NetworkState
 from models.observables import ionosphere_factor
 from models.reduction import OBSERVATION_TYPES
 from models.validity import Flag
@@ -202,14 +204,37 @@ def update(
             flags[row] |= Flag.INNOVATION
             if OBSERVATION_TYPES[kind][1]:
                 use_code[row] = False
+            elif _bears(policy, state, int(observed.arc[row]), float(surprise[kind, row])):
+                flags[row] |= Flag.UNSTEADY
+                state = _unsettled(policy, state, observed, row)
             else:
                 # An unknown ambiguity takes the surprise, whatever its cause; a wrong fix of the past ends here too.
-                state = reset_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
+                state = renew_arc(policy, state, int(observed.arc[row]), start_cyc(state, observed, row))
         observed = replace(observed, flags=flags, use_code=use_code)
     station = np.tile(state.arc_station[observed.arc[observed.steady]], 2)
     squares = surprise[2:, observed.steady].ravel() ** 2
     nis = median_by_group(squares, station, len(state.stations)) / _MEDIAN_CHI2
     return replace(state, mean=mean, covariance=covariance), observed, resets, nis
+
+
+def _bears(policy: NetworkPolicy, state: NetworkState, arc: int, surprise: float) -> bool:
+    """Return whether the integers of an arc bear a surprise of its phases: they were held, and nothing has jumped."""
+    return bool(
+        state.arc_held[arc] and state.arc_surprises[arc] < policy.patience and abs(surprise) < policy.patience_limit
+    )
+
+
+def _unsettled(policy: NetworkPolicy, state: NetworkState, observed: Observed, row: int) -> NetworkState:
+    """Return the state with an arc that counts as unsteady until its phases have been quiet for a while."""
+    arc = observed.arc[row]
+    rough, unsteady, surprises = state.arc_rough_m2.copy(), state.arc_unsteady.copy(), state.arc_surprises.copy()
+    limit_m = steadiness.limit_m(
+        observed.elevation_rad[row : row + 1], policy.unsteady_floor_m, policy.unsteady_slope_m
+    )
+    rough[arc] = steadiness.bounded_m2(np.full(1, np.inf), limit_m)[0]
+    unsteady[arc] = True
+    surprises[arc] += 1
+    return replace(state, arc_rough_m2=rough, arc_unsteady=unsteady, arc_surprises=surprises)
 
 
 def _worst(state: NetworkState, observed: Observed, surprise: FloatArray, limit: float) -> list[tuple[int, int]]:

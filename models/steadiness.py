@@ -12,6 +12,7 @@ from models.two_way import two_way_residual
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 _MEMORY_S = 60.0
+_FORGIVEN = 1.5  # limits; however much an arc has wandered, it is steady again two minutes after it has stopped
 
 
 def ionosphere_free(change_m: FloatArray, wavelength_m: FloatArray) -> FloatArray:
@@ -70,19 +71,31 @@ def moved_m(
     return np.where(use, residual, 0.0)
 
 
-def is_unsteady(
-    rough_m2: FloatArray, elevation_rad: FloatArray, before: BoolArray, floor_m: float, slope_m: float
-) -> BoolArray:
+def limit_m(elevation_rad: FloatArray, floor_m: float, slope_m: float) -> FloatArray:
+    """Return how much phases of a sound station wander at most, root mean square, shape ``(n,)``.
+
+    Args:
+        elevation_rad: Shape ``(n,)``.
+        floor_m: The limit is ``floor_m + slope_m / sin(elevation)``.
+        slope_m: See ``floor_m``.
+    """
+    limit: FloatArray = floor_m + slope_m / np.sin(elevation_rad)
+    return limit
+
+
+def bounded_m2(rough_m2: FloatArray, limit: FloatArray) -> FloatArray:
+    """Return the mean squares, shape ``(n,)``, none of them so large that an arc could not become steady soon."""
+    return np.minimum(rough_m2, (_FORGIVEN * limit) ** 2)
+
+
+def is_unsteady(rough_m2: FloatArray, limit: FloatArray, before: BoolArray) -> BoolArray:
     """Return which arcs wander by more than phases of a sound station do, shape ``(n,)``.
 
     Args:
         rough_m2: From :func:`step`, shape ``(n,)``.
-        elevation_rad: Shape ``(n,)``.
+        limit: From :func:`limit_m`, shape ``(n,)``.
         before: Which were unsteady until now, shape ``(n,)``; they have to come down to half the limit, for a wave
             that turns around stands still.
-        floor_m: A root mean square of more than ``floor_m + slope_m / sin(elevation)`` is not sound.
-        slope_m: See ``floor_m``.
     """
-    limit_m = (floor_m + slope_m / np.sin(elevation_rad)) * np.where(before, 0.5, 1.0)
-    unsteady: BoolArray = np.sqrt(rough_m2) > limit_m
+    unsteady: BoolArray = np.sqrt(rough_m2) > limit * np.where(before, 0.5, 1.0)
     return unsteady

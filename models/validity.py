@@ -65,6 +65,13 @@ class PhaseChange:
     change_m: FloatArray
     elevation_rad: FloatArray
 
+    def rows(self, chosen: IntArray | BoolArray) -> "PhaseChange":
+        """Return some of the arcs."""
+        return PhaseChange(*(getattr(self, name)[..., chosen] for name in _NAMES))
+
+
+_NAMES = tuple(PhaseChange.__dataclass_fields__)
+
 
 def lock_lost(elapsed_ms: IntArray, lock_before_ms: IntArray, lock_now_ms: IntArray) -> BoolArray:
     """Return whether the receiver reports a loss of lock since the last epoch.

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.network_arcs import add_arc
 from models.network_resume import contradiction, with_stations
-from models.network_state import NetworkPolicy, add_arc, init, predict
+from models.network_state import NetworkPolicy, init, predict
 from stations.constants import NS_PER_S
 
 POLICY = NetworkPolicy()
