@@ -100,6 +100,15 @@ class LineTable:
         """Return one line without its end; much cheaper than :attr:`lines` when few are looked at."""
         return self._content[self.start[index] : self.end[index]].decode("latin-1")
 
+    def indented_less(self, width: int, first: int) -> list[int]:
+        """Return the lines from ``first`` on that have something else than a space in their first columns, in order."""
+        start, end = self.start[first:], self.end[first:]
+        found = np.zeros(len(start), dtype=np.bool_)
+        for column in range(width):
+            place = np.minimum(start + column, end)  # of the line feed at the end, if the line is shorter
+            found |= (place < end) & (self.data[place] != _SPACE)
+        return (np.flatnonzero(found) + first).tolist()
+
     def _cut(self, line: IntArray, column: int, width: int) -> IntArray:
         place = (self.start[line] + column)[:, None] + np.arange(width)
         inside = place < self.end[line][:, None]
