@@ -14,7 +14,6 @@ from stations.gpstime import (
     from_utc_nanos,
     gps_minus_utc_ns,
     to_glonass_day,
-    to_week,
 )
 from stations.signals import Constellation
 
@@ -111,7 +110,7 @@ def msm_time_field(constellation: Constellation, time_ns: int) -> int:
     if constellation is _GLONASS:
         return (to_glonass_day(time_ns)[0] % 7 << DAY_BITS) | glonass_time_field(time_ns)
     behind_ns = BEIDOU_BEHIND_GPS_NS if constellation is _BEIDOU else 0
-    return _whole_millis(time_ns, to_week(time_ns - behind_ns)[1])
+    return _whole_millis(time_ns, (time_ns - behind_ns) % NS_PER_WEEK)
 
 
 def glonass_time_field(time_ns: int) -> int:
