@@ -113,7 +113,7 @@ def test_whole_epochs(shared_data):
     for name in STREAMS:
         data = (shared_data / "rtcm3" / name).read_bytes()
         best_s = float("inf")
-        for _ in range(4):
+        for _ in range(12):
             feed, events = Feed(name), []
             start = time.process_time()
             for at, end in pairwise(range(0, len(data) + 1024, 1024)):
