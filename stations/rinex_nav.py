@@ -154,8 +154,7 @@ def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str
     """Yield the first lines of all records that can be read; count the others."""
     wanted = True
     letter_of_file = _LETTERS_OF_TYPE.get(layout.kind, "")
-    for at in table.indented_less(layout.satellite_width, first):
-        line = table.line(at)
+    for at, line in table.indented_less(layout.satellite_width, first):
         if line.startswith(">"):
             # RINEX 4: "> EPH G01 LNAV"; the lines of other messages must not be taken for ephemerides.
             words = line[1:].split()

@@ -15,7 +15,7 @@ from stations.constants import NS_PER_S, SECONDS_PER_DAY, SECONDS_PER_WEEK
 from stations.navigation import BeiDouEphemeris, GalileoEphemeris, GpsEphemeris, NavicEphemeris
 from stations.navigation_accuracy import sisa_index, ura_index
 from stations.navigation_kinds import Ephemeris
-from stations.navigation_vector import GlonassEphemeris, GlonassService, SbasEphemeris
+from stations.navigation_vector import GlonassEphemeris, GlonassService, SbasEphemeris, Vector
 
 _DEFAULT_LEAD_NS = 2 * 3600 * NS_PER_S  # an ephemeris is uploaded two hours before its reference time
 _DEFAULT_FIT_HOURS = 4.0
@@ -230,13 +230,15 @@ def _kepler(record: Record, behind_ns: int = 0) -> dict[str, Any]:
     return common
 
 
-def _vectors(values: Sequence[float]) -> tuple[Any, ...]:
-    vectors = tuple(tuple(_M_PER_KM * values[place] for place in (at, at + 4, at + 8)) for at in (3, 4, 5))
-    radius_m = math.hypot(*vectors[0])
+def _vectors(values: Sequence[float]) -> tuple[Vector, Vector, Vector]:
+    position_m, velocity_m_s, acceleration_m_s2 = (
+        (_M_PER_KM * values[at], _M_PER_KM * values[at + 4], _M_PER_KM * values[at + 8]) for at in (3, 4, 5)
+    )
+    radius_m = math.hypot(*position_m)
     if not _LEAST_RADIUS_M <= radius_m <= _GREATEST_RADIUS_M:
         message = f"{radius_m / _M_PER_KM:.0f} km from the centre of the Earth, where no navigation satellite is"
         raise ValueError(message)
-    return vectors
+    return position_m, velocity_m_s, acceleration_m_s2
 
 
 def _transmitted_ns(seconds_of_week: float, toe_ns: int) -> int:

@@ -45,7 +45,7 @@ def best_us(function, items, repeat=60):
     return min(round_us(function, items) for _ in range(repeat))
 
 
-def in_turns_us(function, items, reference, turns=30, rounds=8):
+def in_turns_us(function, items, reference, turns=80, rounds=8):
     """Return the fastest and the median of ``turns * rounds`` rounds, and both of the reference, called once a turn.
 
     A machine that is shared is slow for seconds at a time; over several seconds both meet the same.

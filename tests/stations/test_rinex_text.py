@@ -80,9 +80,9 @@ def test_short_lines_are_blank_to_the_right():
 
 def test_lines_that_are_indented_less():
     table = LineTable("ab\n  x\n   y\n \n\n    \n\tz\nc", "x")
-    assert table.indented_less(3, 0) == [0, 1, 6, 7]
-    assert table.indented_less(2, 1) == [6, 7]
-    assert LineTable("", "x").indented_less(3, 0) == []
+    assert list(table.indented_less(3, 0)) == [(0, "ab"), (1, "  x"), (6, "\tz"), (7, "c")]
+    assert list(table.indented_less(2, 1)) == [(6, "\tz"), (7, "c")]
+    assert list(LineTable("", "x").indented_less(3, 0)) == []
 
 
 def test_digit_column_takes_digits_and_blanks_only():
