@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 _OBSERVATIONS = (MsmBlock, LegacyBlock)  # a union would be made anew for every message
+_GLONASS = Constellation.GLONASS  # looking it up takes as long as taking the rows of a message
 
 
 class Feed:
@@ -136,7 +137,7 @@ class Feed:
         else:
             message = decode_message(payload, stream_ns if number in TIMED_BY_DAY else near_ns)
         if isinstance(message, _OBSERVATIONS):
-            if message.constellation is not Constellation.GLONASS:
+            if message.constellation is not _GLONASS:
                 self._ahead_ns = message.epoch_ns - near_ns
             elif self._ahead_ns is not None:
                 message = self._on_day_of(message, stream_ns)
@@ -160,7 +161,7 @@ class Feed:
         gathering = self._gathering
         events = self._complete() if gathering.time_ns not in {None, block.epoch_ns} else []
         self.skipped_cells += block.skipped
-        if block.constellation is Constellation.GLONASS:
+        if block.constellation is _GLONASS:
             self.channels.learn_rows(block.satellite, block.channel)
             self.unknown_channels += block.without_frequency
         if not (isinstance(block, MsmBlock) and gathering.take(block)):

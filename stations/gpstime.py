@@ -46,6 +46,8 @@ _LEAP_SECONDS = (
 _LEAPS_UTC_NS = tuple(((since - _EPOCH) // dt.timedelta(seconds=1) * NS_PER_S, count) for since, count in _LEAP_SECONDS)
 _LEAPS_GPS_NS = tuple((utc_ns + count * NS_PER_S, count) for utc_ns, count in _LEAPS_UTC_NS)
 
+LAST_LEAP_NS = _LEAPS_GPS_NS[0][0]  # epoch of the first second after the last leap second of the table
+
 
 def from_calendar(year: int, month: int, day: int, hour: int = 0, minute: int = 0, nanos: int = 0) -> GpsNanos:
     """Return the epoch of a calendar date in GPS time; ``nanos`` counts from the full minute."""

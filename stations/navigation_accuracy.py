@@ -1,6 +1,7 @@
 """Accuracy indices of navigation messages, and the metres that files have instead."""
 
 import math
+from functools import lru_cache
 
 # IS-GPS-200 20.3.3.3.1.3: upper bounds of URA index 0 to 14, metres; BDS-SIS-ICD-B1I-3.0 5.2.4.5 has the same.
 _URA_BOUNDS_M = (2.4, 3.4, 4.85, 6.85, 9.65, 13.65, 24.0, 48.0, 96.0, 192.0, 384.0, 768.0, 1536.0, 3072.0, 6144.0)
@@ -13,6 +14,7 @@ _SISA_NONE = 255
 _TOLERANCE = 1e-6  # an index is a whole number, files have twelve digits
 
 
+@lru_cache(maxsize=256)  # a file has a handful of values, thousands of times
 def ura_index(accuracy_m: float) -> int:
     """Return the index of a user range accuracy; blank is "no prediction", the worst index."""
     return next((index for index, bound in enumerate(_URA_BOUNDS_M) if accuracy_m <= bound), len(_URA_BOUNDS_M))
@@ -23,6 +25,7 @@ def ura_m(index: int) -> float:
     return _URA_NOMINAL_M[index]
 
 
+@lru_cache(maxsize=256)
 def sisa_index(accuracy_m: float) -> int:
     """Return the index of a signal-in-space accuracy, rounded up; 255 for none, which files have as -1."""
     if not 0.0 <= accuracy_m <= sisa_m(_SISA_LAST) + _TOLERANCE:

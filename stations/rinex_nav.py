@@ -3,33 +3,34 @@
 Of version 4 the messages LNAV, FDMA, INAV, FNAV, D1, D2 and SBAS are read, which are those of versions 2 and 3, too;
 other messages and other kinds of records are passed over and counted. What a number means is in
 :mod:`stations.rinex_nav_values`.
+
+The numbers of all records are read at once (:mod:`stations.rinex_nav_fields`). What is unusual or wrong is read here
+once more, plainly, line by line, so that the first fault of the file can be named.
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from struct import Struct
 from typing import NamedTuple
+
+import numpy as np
 
 from stations import gpstime
 from stations.navigation import GpsEphemeris
 from stations.navigation_kinds import AnyEphemeris, Ephemeris, UploadKey, upload_key
-from stations.rinex_nav_values import GLONASS_5_LINES, KINDS, Kind, Record, check, nanos
+from stations.rinex_nav_fields import FIELD, FIELDS, READ_KINDS, regular_records
+from stations.rinex_nav_values import KINDS, Kind, Record, check, nanos
 from stations.rinex_text import LineTable, broken, decimal, integer
 from stations.signals import satellite_number
 
-_FIELD = 19
-_ROW = 4 * _FIELD
 _PIVOT_YEAR = 80
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
 _FIVE_LINES_OF_GLONASS = 3.05  # version
 _LETTERS_OF_TYPE = {"N": "G", "G": "R", "H": "S"}  # file types of version 2
 _MESSAGES = frozenset({"LNAV", "FDMA", "INAV", "FNAV", "D1", "D2", "SBAS"})
-# float() takes underscores, "nan" and "inf", which are damage here.
-_NUMBERS_ONLY = re.compile(r"[-+0-9.Ee ]*").fullmatch
+_KIND_OF = {letter: READ_KINDS.index(kind) for letter, kind in KINDS.items()}
+_FIVE_LINES = len(READ_KINDS) - 1  # index of GLONASS records with a fifth line
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class _Layout(NamedTuple):
         return self.first_column == 3
 
 
+class _Start(NamedTuple):
+    """The first line of a record: its index, the letter of its system, its text."""
+
+    at: int
+    letter: str
+    line: str
+
+
 def read_navigation_file(text: str, source: str, systems: str = "GREJCIS") -> NavigationFile:
     """Read a RINEX navigation file.
 
@@ -82,11 +91,18 @@ def read_navigation_file(text: str, source: str, systems: str = "GREJCIS") -> Na
     version, kind, first = _read_header(table)
     layout = _Layout(version, kind, 4, 3) if version >= 3.0 else _Layout(version, kind, 3, 2)  # noqa: PLR2004 - a version
     skipped: Counter[str] = Counter()
+    records = [record for record in _records(table, first, layout, skipped) if record.letter in systems]
+    kinds = [_kind_of(table, record, layout) for record in records]
+    values, regular = regular_records(
+        table,
+        np.array([record.at for record in records], dtype=np.int64),
+        np.array(kinds, dtype=np.int64),
+        layout.first_column,
+    )
     known: dict[str, int] = {}
     ephemerides = tuple(
-        _ephemeris(table, at, letter, layout, known)
-        for at, letter in _records(table, first, layout, skipped)
-        if letter in systems
+        _ephemeris(table, record, READ_KINDS[kind], layout, numbers if good else None, known)
+        for record, kind, numbers, good in zip(records, kinds, values.tolist(), regular.tolist(), strict=True)
     )
     return NavigationFile(version, ephemerides, dict(skipped))
 
@@ -115,7 +131,7 @@ def merge_ephemerides(lists: Iterable[Sequence[AnyEphemeris]]) -> list[AnyEpheme
 
 def _read_header(table: LineTable) -> tuple[float, str, int]:
     """Return version, file type and the index of the first line behind the header."""
-    first = table.lines[0]
+    first = table.line(0)
     if first[60:80].strip() != "RINEX VERSION / TYPE":
         message = f"expected a RINEX header ('RINEX VERSION / TYPE' in columns 61-80), got {first[:80]!r}"
         raise broken(table.source, 1, message)
@@ -128,20 +144,17 @@ def _read_header(table: LineTable) -> tuple[float, str, int]:
         came = f"version {first[:9].strip()!r}, type {first[20:40].strip()!r}"
         message = f"{came}; expected navigation data of RINEX 2, 3 or 4"
         raise broken(table.source, 1, message)
-    for index, line in enumerate(table.lines):
-        if line[60:80].strip() == "END OF HEADER":
+    for index in range(len(table)):
+        if table.line(index)[60:80].strip() == "END OF HEADER":
             return version, kind, index + 1
     raise broken(table.source, len(table), "the file ends before 'END OF HEADER'; is it cut off?")
 
 
-def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str]) -> Iterator[tuple[int, str]]:
-    """Yield the first line of every record that can be read, and the letter of its system; count the others."""
+def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str]) -> Iterator[_Start]:
+    """Yield the first lines of all records that can be read; count the others."""
     wanted = True
     letter_of_file = _LETTERS_OF_TYPE.get(layout.kind, "")
-    blank = " " * layout.satellite_width
-    for at, line in enumerate(table.lines[first:], first):
-        if line.startswith(blank):
-            continue
+    for at, line in table.indented_less(layout.satellite_width, first):
         if line.startswith(">"):
             # RINEX 4: "> EPH G01 LNAV"; the lines of other messages must not be taken for ephemerides.
             words = line[1:].split()
@@ -151,21 +164,29 @@ def _records(table: LineTable, first: int, layout: _Layout, skipped: Counter[str
         elif wanted and line[: layout.satellite_width].strip():
             letter = letter_of_file if layout.old else line[0]
             if letter in KINDS:
-                yield at, letter
+                yield _Start(at, letter, line)
             else:
                 skipped[letter] += 1
 
 
-def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, known: dict[str, int]) -> Ephemeris:
-    # Satellites and epochs come many times; ``known`` has those that were read before.
-    kind = KINDS[letter]
-    fifth = table.lines[at + 4] if at + 4 < len(table) else "?"
-    if letter == "R" and layout.version >= _FIVE_LINES_OF_GLONASS and fifth.startswith(" "):
-        kind = GLONASS_5_LINES  # some writers leave it out
-    values = _fields(table, at, kind, layout)
-    line = table.lines[at]
+def _kind_of(table: LineTable, record: _Start, layout: _Layout) -> int:
+    if record.letter == "R" and layout.version >= _FIVE_LINES_OF_GLONASS:
+        fifth = record.at + 4
+        if fifth < len(table) and table.line(fifth).startswith(" "):
+            return _FIVE_LINES  # some writers leave it out
+    return _KIND_OF[record.letter]
+
+
+def _ephemeris(
+    table: LineTable, record: _Start, kind: Kind, layout: _Layout, values: list[float] | None, known: dict[str, int]
+) -> Ephemeris:
+    # Without values they are read here. Satellites and epochs come many times; ``known`` has those read before.
+    at, letter, line = record
+    checked = values is not None
+    if values is None:
+        values = _fields(table, at, kind, layout)
     name = letter + line[: layout.satellite_width][-2:]
-    epoch = line[layout.satellite_width : layout.first_column + _FIELD]
+    epoch = line[layout.satellite_width : layout.first_column + FIELD]
     try:
         if name not in known:
             known[name] = satellite_number(letter + f"{integer(name[1:]) or _no_satellite():02d}")
@@ -174,7 +195,8 @@ def _ephemeris(table: LineTable, at: int, letter: str, layout: _Layout, known: d
     except ValueError as error:
         raise broken(table.source, at + 1, f"satellite or epoch in {line[:23]!r}: {error}") from None
     try:
-        check(kind, values)
+        if not checked:
+            check(kind, values)
         return kind.build(Record(known[name], known[epoch], values, layout.old))
     except ValueError as error:
         raise broken(table.source, at + 1, f"ephemeris of satellite {name}: {error}") from None
@@ -186,64 +208,29 @@ def _no_satellite() -> int:
 
 
 def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[float]:
-    """Return the numbers of a record in the order of the tables; blank is NaN."""
+    """Return the numbers of one record in the order of the tables, blank is NaN: the slow way, which names faults."""
     end = at + kind.lines
-    last_needs = layout.first_column + _FIELD * kind.needed_at_end
+    last_needs = layout.first_column + FIELD * kind.needed_at_end
     cut_off = not table.complete and len(table.lines[-1]) < last_needs
     if end > len(table) or (end == len(table) and cut_off):
         message = f"an ephemeris has {kind.lines} lines, the file ends in the middle of it; is it cut off?"
         raise broken(table.source, at + 1, message)
-    lines = table.lines[at:end]
-    first, last = layout.first_column, layout.first_column + 4 * _FIELD
-    margin = " " * first
-    for number, line in enumerate(lines[1:], at + 1):
-        if not line.startswith(margin) and line[:first].strip():
+    first, last = layout.first_column, layout.first_column + FIELDS * FIELD
+    values = []
+    for number, line in enumerate(table.lines[at:end], at):
+        if number > at and line[:first].strip():
             message = f"{line[:23]!r} starts inside the ephemeris of line {at + 1}"
             raise broken(table.source, number + 1, f"{message}, which has {kind.lines} lines")
-    block = "".join([line[first:last] for line in lines])
-    if len(block) < _ROW * kind.lines:
-        block = "".join([line[first:last].ljust(_ROW) for line in lines])
-    values = _numbers(block[_FIELD:]) or _numbers_slow(table, at, end, first)
-    if not all(map(math.isfinite, values)):
-        missing = [index for index in kind.required if math.isnan(values[index])]
-        if missing:
-            line_number = at + 1 + (missing[0] + 1) // 4
-            raise broken(table.source, line_number, "a number of the ephemeris is missing")
-    return values
-
-
-@cache
-def _cells(count: int) -> Struct:
-    """Return what cuts a block of fields, faster than slices do."""
-    return Struct(f"{_FIELD}s" * count)
-
-
-def _numbers(block: str) -> list[float]:
-    """Return the numbers of a block of fields, blank is NaN; nothing if any is not a plain one."""
-    if "D" in block:
-        block = block.replace("D", "E")
-    if not _NUMBERS_ONLY(block):
-        return []
-    cells = _cells(len(block) // _FIELD).unpack(block.encode("ascii"))
-    try:
-        values = list(map(float, cells))
-    except ValueError:
-        try:
-            values = [math.nan if cell.isspace() else float(cell) for cell in cells]
-        except ValueError:
-            return []
-    return [] if math.inf in values or -math.inf in values else values
-
-
-def _numbers_slow(table: LineTable, at: int, end: int, first_column: int) -> list[float]:
-    values = []
-    for number in range(at, end):
-        line = table.lines[number]
-        for column in range(first_column + (_FIELD if number == at else 0), first_column + 4 * _FIELD, _FIELD):
+    for number, line in enumerate(table.lines[at:end], at):
+        for column in range(first + (FIELD if number == at else 0), last, FIELD):
             try:
-                values.append(decimal(line[column : column + _FIELD]))
+                values.append(decimal(line[column : column + FIELD]))
             except ValueError as error:
                 raise broken(table.source, number + 1, f"{error} (column {column + 1})") from None
+    missing = [index for index in kind.required if math.isnan(values[index])]
+    if missing:
+        line_number = at + 1 + (missing[0] + 1) // FIELDS
+        raise broken(table.source, line_number, "a number of the ephemeris is missing")
     return values
 
 

@@ -6,15 +6,16 @@ the time of transmission. Where a number stands is the same in versions 2, 3 and
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from stations import gpstime
 from stations.constants import NS_PER_S, SECONDS_PER_DAY, SECONDS_PER_WEEK
 from stations.navigation import BeiDouEphemeris, GalileoEphemeris, GpsEphemeris, NavicEphemeris
 from stations.navigation_accuracy import sisa_index, ura_index
 from stations.navigation_kinds import Ephemeris
-from stations.navigation_vector import GlonassEphemeris, GlonassService, SbasEphemeris
+from stations.navigation_vector import GlonassEphemeris, GlonassService, SbasEphemeris, Vector
 
 _DEFAULT_LEAD_NS = 2 * 3600 * NS_PER_S  # an ephemeris is uploaded two hours before its reference time
 _DEFAULT_FIT_HOURS = 4.0
@@ -34,6 +35,8 @@ ISSUE, TOE, SENT = 3, 11, 27
 _KEPLER_NAMES = tuple(KEPLER_PLACES)
 _pick_kepler = itemgetter(*KEPLER_PLACES.values())
 
+_Made = TypeVar("_Made", bound=Ephemeris)
+
 Limit = tuple[int, str, float, float]
 
 
@@ -43,7 +46,7 @@ class Record(NamedTuple):
     Attributes:
         satellite: Satellite integer.
         epoch_ns: Epoch of the first line, as if it were GPS time.
-        values: Clock and orbit, in the order of the file; blank is NaN.
+        values: Clock and orbit, in the order of the file; blank is NaN, and so are any behind the last one.
         old: Whether it is of RINEX 2.
     """
 
@@ -71,10 +74,20 @@ class Kind(NamedTuple):
     build: Callable[[Record], Ephemeris]
 
 
+def _made(kind: type[_Made], common: dict[str, Any], **own: Any) -> _Made:
+    # Thousands are made at once, and what dataclass writes for a frozen class takes ten times as long. All fields have
+    # to be given.
+    made = object.__new__(kind)
+    common.update(own)
+    object.__setattr__(made, "__dict__", common)
+    return made
+
+
 def _gps(record: Record) -> GpsEphemeris:
     values = record.values
-    return GpsEphemeris(
-        **_kepler(record),
+    return _made(
+        GpsEphemeris,
+        _kepler(record),
         iode=int(values[ISSUE]),
         iodc=int(values[26]),
         health=int(values[24]),
@@ -89,8 +102,9 @@ def _gps(record: Record) -> GpsEphemeris:
 
 def _galileo(record: Record) -> GalileoEphemeris:
     values = record.values
-    return GalileoEphemeris(
-        **_kepler(record),
+    return _made(
+        GalileoEphemeris,
+        _kepler(record),
         iod_nav=int(values[ISSUE]),
         health=int(values[24]),
         sisa_index=sisa_index(values[23]),
@@ -102,8 +116,9 @@ def _galileo(record: Record) -> GalileoEphemeris:
 
 def _beidou(record: Record) -> BeiDouEphemeris:
     values = record.values
-    return BeiDouEphemeris(
-        **_kepler(record, gpstime.BEIDOU_BEHIND_GPS_NS),
+    return _made(
+        BeiDouEphemeris,
+        _kepler(record, gpstime.BEIDOU_BEHIND_GPS_NS),
         aode=int(values[ISSUE]),
         aodc=int(_or_zero(values[28])),
         health=int(values[24]),
@@ -115,8 +130,9 @@ def _beidou(record: Record) -> BeiDouEphemeris:
 
 def _navic(record: Record) -> NavicEphemeris:
     values = record.values
-    return NavicEphemeris(
-        **_kepler(record),
+    return _made(
+        NavicEphemeris,
+        _kepler(record),
         iodec=int(values[ISSUE]),
         health=int(values[24]),
         ura_index=ura_index(values[23]),
@@ -138,7 +154,9 @@ def _glonass(record: Record) -> GlonassEphemeris:
     frame_ns = gpstime.nearest_glonass_day(moscow_ns, toe_ns)
     channel = int(values[10])
     position_m, velocity_m_s, acceleration_m_s2 = _vectors(values)
-    return GlonassEphemeris(
+    return _made(
+        GlonassEphemeris,
+        _glonass_flags(values),
         satellite=record.satellite,
         toe_ns=toe_ns,
         transmitted_ns=frame_ns,
@@ -151,7 +169,6 @@ def _glonass(record: Record) -> GlonassEphemeris:
         position_m=position_m,
         velocity_m_s=velocity_m_s,
         acceleration_m_s2=acceleration_m_s2,
-        **_glonass_flags(values),
     )
 
 
@@ -162,24 +179,32 @@ def _glonass_flags(values: Sequence[float]) -> dict[str, Any]:
     return {
         "delta_tau_s": delay_s if abs(delay_s) < 1.0 else 0.0,
         "accuracy_index": int(_or_zero(accuracy)),
-        "service": GlonassService(
-            satellite_type=flags >> 7 & 3,
-            p4=bool(flags >> 6 & 1),
-            p3=bool(flags >> 5 & 1),
-            p2=bool(flags >> 4 & 1),
-            p1=flags >> 2 & 3,
-            p=flags & 3,
-            almanac_health=bool(bad & 1),
-            almanac_health_known=bool(bad >> 1 & 1),
-            unhealthy_3=bool(bad >> 2 & 1),
-        ),
+        "service": _service(flags, bad),
     }
+
+
+@lru_cache(maxsize=256)
+def _service(flags: int, bad: int) -> GlonassService:
+    # Satellites say the same all day.
+    return GlonassService(
+        satellite_type=flags >> 7 & 3,
+        p4=bool(flags >> 6 & 1),
+        p3=bool(flags >> 5 & 1),
+        p2=bool(flags >> 4 & 1),
+        p1=flags >> 2 & 3,
+        p=flags & 3,
+        almanac_health=bool(bad & 1),
+        almanac_health_known=bool(bad >> 1 & 1),
+        unhealthy_3=bool(bad >> 2 & 1),
+    )
 
 
 def _sbas(record: Record) -> SbasEphemeris:
     values = record.values
     position_m, velocity_m_s, acceleration_m_s2 = _vectors(values)
-    return SbasEphemeris(
+    return _made(
+        SbasEphemeris,
+        {},
         satellite=record.satellite,
         toe_ns=record.epoch_ns,
         transmitted_ns=_transmitted_ns(values[2], record.epoch_ns),
@@ -205,13 +230,15 @@ def _kepler(record: Record, behind_ns: int = 0) -> dict[str, Any]:
     return common
 
 
-def _vectors(values: Sequence[float]) -> tuple[Any, ...]:
-    vectors = tuple(tuple(_M_PER_KM * values[place] for place in (at, at + 4, at + 8)) for at in (3, 4, 5))
-    radius_m = math.hypot(*vectors[0])
+def _vectors(values: Sequence[float]) -> tuple[Vector, Vector, Vector]:
+    position_m, velocity_m_s, acceleration_m_s2 = (
+        (_M_PER_KM * values[at], _M_PER_KM * values[at + 4], _M_PER_KM * values[at + 8]) for at in (3, 4, 5)
+    )
+    radius_m = math.hypot(*position_m)
     if not _LEAST_RADIUS_M <= radius_m <= _GREATEST_RADIUS_M:
         message = f"{radius_m / _M_PER_KM:.0f} km from the centre of the Earth, where no navigation satellite is"
         raise ValueError(message)
-    return vectors
+    return position_m, velocity_m_s, acceleration_m_s2
 
 
 def _transmitted_ns(seconds_of_week: float, toe_ns: int) -> int:

@@ -9,6 +9,7 @@ their own (``rinex_scan``) on the same bytes. Which columns mean what is not kno
 import functools
 import math
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,22 @@ class LineTable:
     def line(self, index: int) -> str:
         """Return one line without its end; much cheaper than :attr:`lines` when few are looked at."""
         return self._content[self.start[index] : self.end[index]].decode("latin-1")
+
+    def indented_less(self, width: int, first: int) -> Iterator[tuple[int, str]]:
+        """Yield the lines from ``first`` on that have something else than a space in their first columns.
+
+        Yields:
+            Index and text, in order.
+        """
+        start, end = self.start[first:], self.end[first:]
+        found = np.zeros(len(start), dtype=np.bool_)
+        for column in range(width):
+            place = np.minimum(start + column, end)  # of the line feed at the end, if the line is shorter
+            found |= (place < end) & (self.data[place] != _SPACE)
+        index = np.flatnonzero(found)
+        places = zip((index + first).tolist(), start[index].tolist(), end[index].tolist(), strict=True)
+        for line, at, behind in places:
+            yield line, self._content[at:behind].decode("latin-1")
 
     def _cut(self, line: IntArray, column: int, width: int) -> IntArray:
         place = (self.start[line] + column)[:, None] + np.arange(width)

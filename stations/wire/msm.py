@@ -16,10 +16,8 @@ from stations.glonass_channels import GlonassChannels
 from stations.signals import SIGNALS, Constellation, satellite_name
 from stations.wire.framing import MAX_PAYLOAD, message_number
 from stations.wire.msm_block import UNKNOWN_FLAGS, MsmBlock, MsmFlags
-from stations.wire.msm_columns import HEADER_BITS, MASKS_END, OK, TOO_MANY_CELLS, TOO_SHORT, UNSORTED
-from stations.wire.msm_epoch_packing import encode_epoch_kernel
+from stations.wire.msm_columns import HEADER_BITS, MASKS_END, TOO_MANY_CELLS, TOO_SHORT, UNSORTED
 from stations.wire.msm_fields import (
-    CARRIERS_HZ,
     GROUPS,
     LAYOUT_ROWS,
     MAX_CELLS,
@@ -48,16 +46,10 @@ __all__ = [
 
 STATION_NUMBERS = 4096  # DF003 has twelve bits
 _MORE_BIT = 54
-_INTEGER, _BYTE = np.dtype(np.int64), np.dtype(np.uint8)
-_CHOOSE: IntArray = np.empty((3, 0), dtype=np.int64)
-_OFFSETS = {system: (SATELLITE_OFFSETS[system], 100 * int(system)) for system in Constellation}
+_BYTE = np.dtype(np.uint8)
+_CHOOSE: IntArray = np.empty((3, 0), dtype=np.int64)  # no rough values are given
 _SYSTEMS = {int(system): system for system in GROUPS}
-# By message number, because looking up an enumeration costs as much as unpacking a satellite.
-_KINDS = {
-    base + level: (system, layout, CARRIERS_HZ[system], _OFFSETS[system])
-    for system, base in GROUPS.items()
-    for level, layout in LAYOUT_ROWS.items()
-}
+_SYSTEM_OF = {base + level: system for system, base in GROUPS.items() for level in LAYOUT_ROWS}
 
 
 def more_follows(payload: bytes) -> bool:
@@ -94,22 +86,16 @@ def decode_msm(
         RTCM 10403.3 section 3.5.16; DF002-DF004, DF034, DF393-DF420, DF427.
     """
     number = message_number(payload)
-    kind = _KINDS.get(number)
-    if kind is None:
+    constellation = _SYSTEM_OF.get(number)
+    if constellation is None:
         text = f"message {number} is no MSM"
         raise GpsgridError(Reason.UNSUPPORTED_SIGNAL, text, number=number)
-    constellation, layout, carriers_hz, offsets = kind
-    header = np.empty(12, _INTEGER)
     if rows is None or not rows.has_room:
         rows = MsmRows()
     first = rows.taken
-    end = decode_kernel(
-        np.frombuffer(payload, _BYTE),
-        layout,
-        carriers_hz,
+    end, station_number, time, more, flags, skipped, without_frequency = decode_kernel(
+        payload,
         NO_CHANNELS if channels is None else channels.by_slot,
-        offsets,
-        header,
         first,
         rows.integers,
         rows.floats,
@@ -120,26 +106,29 @@ def decode_msm(
     if end == TOO_MANY_CELLS:
         text = f"message {number}: the cell mask would have more than {MAX_CELLS} bits"
         raise GpsgridError(Reason.MALFORMED, text, number=number)
-    _, station_number, time, more, *flags, skipped, without_frequency = header.tolist()
-    return MsmBlock(
-        number,
-        station_number,
-        more == 1,
-        constellation,
-        _flags(*flags),
-        msm_time_ns(number, constellation, time, near_ns),
-        rows,
-        first,
-        end,
-        skipped,
-        without_frequency,
+    # Three times as fast as MsmBlock(...), which is the same behind a function.
+    return tuple.__new__(
+        MsmBlock,
+        (
+            number,
+            station_number,
+            more == 1,
+            constellation,
+            _flags(flags),
+            msm_time_ns(number, constellation, time, near_ns),
+            rows,
+            first,
+            end,
+            skipped,
+            without_frequency,
+        ),
     )
 
 
 @lru_cache(maxsize=256)
-def _flags(iods: int, reserved: int, steering: int, external: int, free: int, interval: int) -> MsmFlags:
+def _flags(bits: int) -> MsmFlags:
     # A receiver says the same in every message.
-    return MsmFlags(iods, steering, external, free == 1, interval, reserved)
+    return MsmFlags(bits >> 15, bits >> 6 & 3, bits >> 4 & 3, bits >> 3 & 1 == 1, bits & 7, bits >> 8 & 0x7F)
 
 
 def encode_msm(
@@ -176,34 +165,39 @@ def encode_msm(
     Source:
         RTCM 10403.3 section 3.5.16; DF002-DF004, DF034, DF393-DF420, DF427.
     """
-    if len(epoch) or constellation is None:
-        constellation = _constellation_of(epoch)
+    satellite = epoch.satellite
+    if satellite.size or constellation is None:
+        constellation = _SYSTEMS.get(satellite.item(0) // 100) if satellite.size else Constellation.GPS
+        if constellation is None:
+            raise ValueError(_mixed(epoch))
     if not 0 <= station_number < STATION_NUMBERS:
         message = f"station number {station_number}: expected 0 to {STATION_NUMBERS - 1}"
         raise ValueError(message)
     if level not in LAYOUT_ROWS:
         message = f"MSM{level}: there are levels 1 to 7"
         raise ValueError(message)
-    fields = (GROUPS[constellation] + level, station_number, msm_time_field(constellation, epoch.time_ns), int(more))
+    phase, rate, cycles = epoch.phase_cyc, epoch.doppler_hz, True
     if range_rate_m_s is not None:
-        phase_range_m = epoch.phase_cyc * (SPEED_OF_LIGHT_M_S / epoch.frequency_hz)
-        return _packed(constellation, level, (fields, flags), epoch, (phase_range_m, range_rate_m_s), _CHOOSE)
+        phase, rate, cycles = epoch.phase_cyc * (SPEED_OF_LIGHT_M_S / epoch.frequency_hz), range_rate_m_s, False
     payload = np.empty(MAX_PAYLOAD, _BYTE)
-    size = encode_epoch_kernel(
-        (*fields, *flags.fields),
-        LAYOUT_ROWS[level],
-        CARRIERS_HZ[constellation],
-        _OFFSETS[constellation],
-        epoch.satellite,
+    size = encode_kernel(
+        payload,
+        GROUPS[constellation] + level,
+        station_number,
+        msm_time_field(constellation, epoch.time_ns),
+        int(more),
+        flags.bits,
+        satellite,
         epoch.signal,
         epoch.pseudorange_m,
-        epoch.phase_cyc,
+        phase,
         epoch.frequency_hz,
-        epoch.doppler_hz,
+        rate,
         epoch.cn0_dbhz,
         epoch.lock_ms,
         epoch.half_cycle,
-        payload,
+        _CHOOSE,
+        cycles,
     )
     if size < 0:
         raise ValueError(_refusal(size, epoch))
@@ -217,43 +211,30 @@ def encode_block(block: MsmBlock) -> bytes:
         The same payload, bit for bit, if nothing was left out in decoding, no satellite was without cells and no
         field held a reserved value.
     """
-    level = block.number - GROUPS[block.constellation]
-    time_field = msm_time_field(block.constellation, block.epoch_ns)
-    fields = (block.number, block.station_number, time_field, int(block.more))
-    ranges = (block.phase_range_m, block.range_rate_m_s)
-    return _packed(block.constellation, level, (fields, block.flags), block.sent, ranges, block.rough)
-
-
-def _packed(
-    constellation: Constellation,
-    level: int,
-    head: tuple[tuple[int, int, int, int], MsmFlags],
-    epoch: StationEpoch,
-    ranges: tuple[FloatArray, FloatArray],
-    rough: IntArray,
-) -> bytes:
-    # Phases are given in metres, beside the rows, because they may be known there only.
-    fields, flags = head
-    phase_range_m, range_rate_m_s = ranges
-    status, data = encode_kernel(
-        np.array((*fields, *flags.fields), dtype=np.int64),
-        LAYOUT_ROWS[level],
-        CARRIERS_HZ[constellation],
-        _OFFSETS[constellation],
-        epoch.satellite,
-        epoch.signal,
-        epoch.pseudorange_m,
-        phase_range_m,
-        epoch.frequency_hz,
-        range_rate_m_s,
-        epoch.cn0_dbhz,
-        epoch.lock_ms,
-        epoch.half_cycle,
-        rough,
+    sent = block.sent
+    payload = np.empty(MAX_PAYLOAD, _BYTE)
+    size = encode_kernel(
+        payload,
+        block.number,
+        block.station_number,
+        msm_time_field(block.constellation, block.epoch_ns),
+        int(block.more),
+        block.flags.bits,
+        sent.satellite,
+        sent.signal,
+        sent.pseudorange_m,
+        block.phase_range_m,
+        sent.frequency_hz,
+        block.range_rate_m_s,
+        sent.cn0_dbhz,
+        sent.lock_ms,
+        sent.half_cycle,
+        block.rough,
+        False,  # noqa: FBT003 - numba has no keywords
     )
-    if status != OK:
-        raise ValueError(_refusal(status, epoch))
-    return data.tobytes()
+    if size < 0:
+        raise ValueError(_refusal(size, sent))
+    return payload[:size].tobytes()
 
 
 def encode_msm7(
@@ -276,17 +257,10 @@ def _too_short(number: int, payload: bytes, least_bits: int) -> GpsgridError:
     return GpsgridError(Reason.MALFORMED, text, number=number, length=len(payload))
 
 
-def _constellation_of(epoch: StationEpoch) -> Constellation:
-    if not len(epoch):
-        return Constellation.GPS
-    # Rows are sorted, so the first and the last satellite tell; the kernel refuses rows that are not.
-    first, last = epoch.satellite.item(0) // 100, epoch.satellite.item(-1) // 100
-    constellation = _SYSTEMS.get(first)
-    if first != last or constellation is None:
-        names = ", ".join(sorted(satellite_name(100 * system)[0] for system in {first, last}))
-        message = f"rows of systems {names}: a message carries one system of {', '.join(one.name for one in GROUPS)}"
-        raise ValueError(message)
-    return constellation
+def _mixed(epoch: StationEpoch) -> str:
+    systems = sorted({satellite // 100 for satellite in (epoch.satellite.item(0), epoch.satellite.item(-1))})
+    names = ", ".join(satellite_name(100 * system)[0] for system in systems)
+    return f"rows of systems {names}: a message carries one system of {', '.join(one.name for one in GROUPS)}"
 
 
 def _refusal(status: int, epoch: StationEpoch) -> str:
@@ -294,6 +268,9 @@ def _refusal(status: int, epoch: StationEpoch) -> str:
         return f"{len(epoch)} rows span more than {MAX_CELLS} satellite-signal pairs: use split_rows"
     if status == UNSORTED:
         return "rows must be sorted by satellite and signal, without repetition: use make_epoch"
+    # Rows are sorted, so the first and the last satellite tell.
+    if epoch.satellite.item(0) // 100 != epoch.satellite.item(-1) // 100:
+        return _mixed(epoch)
     unknown = [
         f"{satellite_name(satellite)} signal {signal}"
         for satellite, signal in zip(epoch.satellite.tolist(), epoch.signal.tolist(), strict=True)

@@ -1,6 +1,7 @@
 """A decoded Multiple Signal Message as a value: its header and its rows as columns."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -45,17 +46,15 @@ class MsmFlags:
     smoothing_interval: int = 0
     reserved: int = 0
 
-    @property
-    def fields(self) -> tuple[int, int, int, int, int, int]:
-        """Field values in the order of the header: DF409, reserved, DF411, DF412, DF417, DF418."""
-        return (
-            self.iods,
-            self.reserved,
-            self.clock_steering,
-            self.external_clock,
-            int(self.divergence_free),
-            self.smoothing_interval,
-        )
+    @cached_property
+    def bits(self) -> int:
+        """The 18 bits of the header, DF409 to DF418."""
+        widths = (3, 7, 2, 2, 1, 3)
+        fields = (self.iods, self.reserved, self.clock_steering, self.external_clock, int(self.divergence_free))
+        bits = 0
+        for value, width in zip((*fields, self.smoothing_interval), widths, strict=True):
+            bits = bits << width | value & ((1 << width) - 1)
+        return bits
 
 
 UNKNOWN_FLAGS = MsmFlags()

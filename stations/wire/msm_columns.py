@@ -18,9 +18,10 @@ TOO_MANY_CELLS = -2
 UNSORTED = -3
 OUT_OF_TABLE = -4
 
-# Before DF394: number, station, time, more, IODS, reserved, steering, external clock, smoothing, its interval.
-HEADER_WIDTHS = np.array([12, 12, 30, 1, 3, 7, 2, 2, 1, 3], dtype=np.int64)
+# Before DF394: number (12), station (12), time (30), more (1) and the flags: IODS (3), reserved (7), steering (2),
+# external clock (2), smoothing (1), its interval (3).
 HEADER_BITS = 73
+FLAG_BITS = 18
 MASKS_END = HEADER_BITS + SATELLITE_BITS + SIGNAL_BITS
 
 # Columns in the order of the message.
@@ -35,26 +36,25 @@ _DF407_LAST = 704
 
 
 @njit(cache=True, nogil=True)
-def words_of(data: Bytes) -> IntArray:
+def words_of(data: bytes) -> IntArray:
     """Return bytes as 32-bit words, most significant byte first, and a word of zeros behind them."""
-    words = np.zeros((data.size >> 2) + 2, dtype=np.int64)
-    whole = data.size >> 2
+    size = len(data)
+    words = np.zeros((size >> 2) + 2, dtype=np.int64)
+    whole = size >> 2
     for word in range(whole):
         at = np.uintp(word << 2)
         high = int(data[at]) << 24 | int(data[at + np.uintp(1)]) << 16
         words[word] = high | int(data[at + np.uintp(2)]) << 8 | int(data[at + np.uintp(3)])
-    for index in range(whole << 2, data.size):
+    for index in range(whole << 2, size):
         words[whole] |= int(data[index]) << (24 - 8 * (index & 3))
     return words
 
 
 @njit(cache=True, nogil=True)
-def bytes_of(words: IntArray, size: int) -> Bytes:
-    """Return the first bytes of 32-bit words, the inverse of :func:`words_of`."""
-    data = np.empty(size, dtype=np.uint8)
-    for index in range(size):
+def bytes_inplace(words: IntArray, data: Bytes) -> None:
+    """Write 32-bit words as bytes, until those end: the inverse of :func:`words_of`."""
+    for index in range(data.size):
         data[index] = (words[index >> 2] >> (24 - 8 * (index & 3))) & 0xFF
-    return data
 
 
 @njit(cache=True, nogil=True)
@@ -83,8 +83,8 @@ def put_bits_inplace(words: IntArray, at: int, width: int, value: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> IntArray:
-    """Return the bit at which each column starts, shape ``(11,)``, indexed by ``WHOLE`` to ``END``.
+def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> tuple[int, ...]:
+    """Return the bit at which each column starts, eleven of them, indexed by ``WHOLE`` to ``END``.
 
     Args:
         start: First bit after the cell mask.
@@ -92,19 +92,16 @@ def columns_at(start: int, satellites: int, cells: int, layout: IntArray) -> Int
         cells: Number of cells.
         layout: Row of ``LAYOUT_ROWS``, shape ``(12,)``.
     """
-    starts = np.empty(END + 1, dtype=np.int64)
-    starts[WHOLE] = start
-    starts[EXTENDED] = starts[WHOLE] + satellites * layout[10]
-    starts[MODULO] = starts[EXTENDED] + satellites * layout[0]
-    starts[RATE] = starts[MODULO] + satellites * ROUGH_BITS
-    starts[CODE] = starts[RATE] + satellites * layout[1]
-    starts[PHASE] = starts[CODE] + cells * layout[2]
-    starts[LOCK] = starts[PHASE] + cells * layout[4]
-    starts[HALF] = starts[LOCK] + cells * layout[6]
-    starts[CN0] = starts[HALF] + cells * layout[11]
-    starts[FINE_RATE] = starts[CN0] + cells * layout[7]
-    starts[END] = starts[FINE_RATE] + cells * layout[9]
-    return starts
+    extended = start + satellites * layout[10]
+    modulo = extended + satellites * layout[0]
+    rate = modulo + satellites * ROUGH_BITS
+    code = rate + satellites * layout[1]
+    phase = code + cells * layout[2]
+    lock = phase + cells * layout[4]
+    half = lock + cells * layout[6]
+    cn0 = half + cells * layout[11]
+    fine_rate = cn0 + cells * layout[7]
+    return start, extended, modulo, rate, code, phase, lock, half, cn0, fine_rate, fine_rate + cells * layout[9]
 
 
 @njit(cache=True, nogil=True)

@@ -8,12 +8,12 @@ from stations.errors import GpsgridError, Reason
 from stations.gpstime import (
     BEIDOU_BEHIND_GPS_NS,
     GLONASS_AHEAD_OF_UTC_NS,
+    LAST_LEAP_NS,
     NS_PER_DAY,
     NS_PER_WEEK,
     from_utc_nanos,
     gps_minus_utc_ns,
     to_glonass_day,
-    to_week,
 )
 from stations.signals import Constellation
 
@@ -21,7 +21,12 @@ DAY_BITS = 27  # DF416 stands above DF034 in the 30 bits of an MSM
 UNKNOWN_DAY = 7  # DF416
 # Messages that tell the time of day only; whoever has an idea of the time of the stream gives them that.
 TIMED_BY_DAY = frozenset({1009, 1010, 1011, 1012, 1020, 1031, 1035, 1037, 1038, 1039})
+_GLONASS, _BEIDOU = Constellation.GLONASS, Constellation.BEIDOU  # looking them up takes as long as the rest
 _LONGEST_DAY_MS = 86_401_000  # DF034 has room for a leap second
+_HALF_WEEK_NS = NS_PER_WEEK // 2
+# From here on no leap second is near, and Moscow is always as much behind GPS time (a negative number).
+_AFTER_LEAPS_NS = LAST_LEAP_NS + NS_PER_WEEK
+_MOSCOW_BEHIND_NS = gps_minus_utc_ns(LAST_LEAP_NS) - GLONASS_AHEAD_OF_UTC_NS
 _WEEK_MS = NS_PER_WEEK // NS_PER_MS
 
 
@@ -40,8 +45,8 @@ def week_time_ns(number: int, millis: int, near_ns: int, behind_ns: int = 0) -> 
     if millis >= _WEEK_MS:
         text = f"message {number}: time of week {millis} ms is not below {_WEEK_MS}"
         raise GpsgridError(Reason.MALFORMED, text, number=number, time_ms=millis)
-    ahead_ns = (millis * NS_PER_MS + behind_ns - near_ns) % NS_PER_WEEK
-    return near_ns + (ahead_ns if 2 * ahead_ns < NS_PER_WEEK else ahead_ns - NS_PER_WEEK)
+    # As gpstime.nearest_week, which every message would have to call.
+    return near_ns - _HALF_WEEK_NS + (millis * NS_PER_MS + behind_ns - near_ns + _HALF_WEEK_NS) % NS_PER_WEEK
 
 
 def glonass_time_ns(number: int, day: int, millis: int, near_ns: int) -> int:
@@ -62,11 +67,25 @@ def glonass_time_ns(number: int, day: int, millis: int, near_ns: int) -> int:
     if millis >= _LONGEST_DAY_MS:
         text = f"message {number}: time of day {millis} ms is not below {_LONGEST_DAY_MS}"
         raise GpsgridError(Reason.MALFORMED, text, number=number, time_ms=millis)
-    near_moscow_ns = near_ns - gps_minus_utc_ns(near_ns) + GLONASS_AHEAD_OF_UTC_NS
     # Both counts start with 1980-01-06, a Sunday.
     nanos, period_ns = millis * NS_PER_MS, NS_PER_DAY
     if day != UNKNOWN_DAY:
         nanos, period_ns = nanos + day * NS_PER_DAY, NS_PER_WEEK
+    if near_ns < _AFTER_LEAPS_NS:
+        return moscow_time_ns(nanos, period_ns, near_ns)
+    half_ns = period_ns // 2
+    return near_ns - half_ns + (nanos + _MOSCOW_BEHIND_NS - near_ns + half_ns) % period_ns
+
+
+def moscow_time_ns(nanos: int, period_ns: int, near_ns: int) -> int:
+    """Return the epoch of a Moscow time, also beside a leap second.
+
+    Args:
+        nanos: Nanoseconds of a period that began with 1980-01-06 in Moscow.
+        period_ns: A day or a week.
+        near_ns: Any time within half a period, ns of GPS time.
+    """
+    near_moscow_ns = near_ns - gps_minus_utc_ns(near_ns) + GLONASS_AHEAD_OF_UTC_NS
     ahead_ns = (nanos - near_moscow_ns) % period_ns
     moscow_ns = near_moscow_ns + (ahead_ns if 2 * ahead_ns < period_ns else ahead_ns - period_ns)
     labelled_ns: int = from_utc_nanos(moscow_ns - GLONASS_AHEAD_OF_UTC_NS)
@@ -77,10 +96,9 @@ def glonass_time_ns(number: int, day: int, millis: int, near_ns: int) -> int:
 
 def msm_time_ns(number: int, constellation: Constellation, field: int, near_ns: int) -> int:
     """Return the epoch of the 30-bit time field of an MSM; arguments and errors as above."""
-    if constellation is Constellation.GLONASS:
+    if constellation is _GLONASS:
         return glonass_time_ns(number, field >> DAY_BITS, field & ((1 << DAY_BITS) - 1), near_ns)
-    behind_ns = BEIDOU_BEHIND_GPS_NS if constellation is Constellation.BEIDOU else 0
-    return week_time_ns(number, field, near_ns, behind_ns)
+    return week_time_ns(number, field, near_ns, BEIDOU_BEHIND_GPS_NS if constellation is _BEIDOU else 0)
 
 
 def msm_time_field(constellation: Constellation, time_ns: int) -> int:
@@ -89,10 +107,10 @@ def msm_time_field(constellation: Constellation, time_ns: int) -> int:
     Raises:
         ValueError: The time is not a whole millisecond.
     """
-    if constellation is Constellation.GLONASS:
+    if constellation is _GLONASS:
         return (to_glonass_day(time_ns)[0] % 7 << DAY_BITS) | glonass_time_field(time_ns)
-    behind_ns = BEIDOU_BEHIND_GPS_NS if constellation is Constellation.BEIDOU else 0
-    return _whole_millis(time_ns, to_week(time_ns - behind_ns)[1])
+    behind_ns = BEIDOU_BEHIND_GPS_NS if constellation is _BEIDOU else 0
+    return _whole_millis(time_ns, (time_ns - behind_ns) % NS_PER_WEEK)
 
 
 def glonass_time_field(time_ns: int) -> int:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import Counter
 
+import numpy as np
 import pyrtklib
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from stations.navigation import GalileoEphemeris, GalileoMessage, NavicEphemeris
 from stations.navigation_kinds import upload_key
 from stations.navigation_vector import GlonassEphemeris, GlonassService, SbasEphemeris
 from stations.rinex_nav import read_navigation, read_navigation_file
+from stations.rinex_nav_fields import regular_records
 from stations.rinex_nav_writer import write_navigation
 from stations.signals import satellite_name
 from stations.wire.broadcast_ephemeris import EPHEMERIS_DECODERS, encode_broadcast
@@ -316,6 +318,7 @@ def test_damaged_files_are_read_or_refused(shared_data, rng, version):
                 del damaged[place : place + int(rng.integers(1, 30))]
             else:
                 damaged[place:place] = damaged[place // 2 : place // 2 + int(rng.integers(1, 90))]
+        assert outcome(damaged.decode("latin-1"), "damaged") == record_by_record(damaged.decode("latin-1"), "damaged")
         try:
             read = read_navigation_file(damaged.decode("latin-1"), "damaged")
         except GpsgridError as error:
@@ -325,6 +328,55 @@ def test_damaged_files_are_read_or_refused(shared_data, rng, version):
             accepted += 1
             assert all(isinstance(ephemeris.issue, int) for ephemeris in read.ephemerides)
     assert 0 < accepted < 400
+
+
+# ------------------------------------------------------------------------------------------------------- slow twin
+
+
+def record_by_record(text, source):
+    """Read a file without the kernel that reads the numbers of all records at once."""
+
+    def nothing_is_regular(table, first, kinds, first_column):
+        values, regular = regular_records(table, first, kinds, first_column)
+        return values, np.zeros_like(regular)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stations.rinex_nav.regular_records", nothing_is_regular)
+        return outcome(text, source)
+
+
+def outcome(text, source):
+    """Return what is in a file, every float with all its bits, or what is said about it."""
+    try:
+        read = read_navigation_file(text, source)
+    except GpsgridError as error:
+        return str(error)
+    return read.version, read.skipped, [repr(ephemeris) for ephemeris in read.ephemerides]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", FILES)
+def test_all_records_at_once_equal_one_at_a_time(shared_data, name):
+    text = read_text(shared_data / name)
+    _, _, found = outcome(text, name)
+    assert len(found) > 100
+    assert outcome(text, name) == record_by_record(text, name)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", FILES)
+def test_real_records_are_regular(shared_data, monkeypatch, name):
+    text = read_text(shared_data / name)
+    monkeypatch.setattr("stations.rinex_nav._fields", lambda *_: pytest.fail("a record was read the slow way"))
+    assert read_navigation_file(text, name).ephemerides
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", FILES)
+def test_ephemerides_have_all_their_fields(shared_data, name):
+    ephemerides = read_navigation_file(read_text(shared_data / name), name).ephemerides
+    for ephemeris in ephemerides[::10]:
+        assert type(ephemeris)(**vars(ephemeris)) == ephemeris
 
 
 # ------------------------------------------------------------------------------------------------------------ writer

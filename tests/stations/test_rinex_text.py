@@ -78,6 +78,13 @@ def test_short_lines_are_blank_to_the_right():
     assert table.digits(np.array([0, 2]), 40).tolist() == [0, 0]
 
 
+def test_lines_that_are_indented_less():
+    table = LineTable("ab\n  x\n   y\n \n\n    \n\tz\nc", "x")
+    assert list(table.indented_less(3, 0)) == [(0, "ab"), (1, "  x"), (6, "\tz"), (7, "c")]
+    assert list(table.indented_less(2, 1)) == [(6, "\tz"), (7, "c")]
+    assert list(LineTable("", "x").indented_less(3, 0)) == []
+
+
 def test_digit_column_takes_digits_and_blanks_only():
     table = LineTable("7\n \nx\n", "x")
     assert table.digits(np.array([0, 1]), 0).tolist() == [7, 0]

@@ -13,9 +13,9 @@ from stations.errors import GpsgridError
 from stations.signals import SIGNALS, Constellation, frequency_of
 from stations.wire.bits import BitWriter
 from stations.wire.framing import FrameBuffer, message_number
-from stations.wire.msm import decode_msm, encode_block
-from stations.wire.msm_columns import OK, lock_indicator_from, lock_ms_from
-from stations.wire.msm_fields import CARRIERS_HZ, GROUPS, LAYOUT_ROWS, LAYOUTS, group_of, lock_indicator_of, lock_ms_of
+from stations.wire.msm import MsmFlags, decode_msm, encode_block
+from stations.wire.msm_columns import lock_indicator_from, lock_ms_from
+from stations.wire.msm_fields import CARRIERS_HZ, GROUPS, LAYOUTS, group_of, lock_indicator_of, lock_ms_of
 from stations.wire.msm_packing import encode_kernel
 from stations.wire.msm_slow import HEADER, decode_slow, encode_slow
 
@@ -155,24 +155,27 @@ def in_metres(system, offset, rows):
 
 @given(cells(), levels)
 def test_encoders_agree_on_any_values(drawn, level):
-    system, offset, rows = drawn
-    header = (GROUPS[system] + level, 7, 1000, 1, 0, 0, 2, 3, 0, 0)
+    system, _, rows = drawn
+    header = (GROUPS[system] + level, 7, 1000, 1, 5, 97, 2, 3, 1, 6)
     kinds = (np.int64, np.int64, float, float, float, float, np.int64, np.bool_, float)
     columns = list(zip(*rows, strict=True)) or [()] * 9
     arrays = [np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)]
-    arrays[3] = arrays[3] * (SPEED_OF_LIGHT_M_S / arrays[8])
-    status, data = encode_kernel(
-        np.array(header),
-        LAYOUT_ROWS[level],
-        CARRIERS_HZ[system],
-        (offset, 100 * int(system)),
-        *arrays[:4],
-        arrays[8],
-        *arrays[4:8],
-        CHOOSE,
-    )
-    assert status == OK
-    assert data.tobytes() == encode_slow(header, in_metres(*drawn), level)
+    wavelength_m = SPEED_OF_LIGHT_M_S / arrays[8]
+    flags = MsmFlags(*(header[at] for at in (4, 6, 7, 8, 9, 5))).bits
+    head = (*header[:4], flags)
+    data = packed(head, *arrays[:3], arrays[3] * wavelength_m, arrays[8], *arrays[4:8], CHOOSE, False)
+    assert data == encode_slow(header, in_metres(*drawn), level)
+    # What was taken for rates are as good as Doppler shifts.
+    shifts = packed(head, *arrays[:4], arrays[8], *arrays[4:8], CHOOSE, True)
+    arrays[3:5] = arrays[3] * wavelength_m, -arrays[4] * wavelength_m
+    assert shifts == packed(head, *arrays[:4], arrays[8], *arrays[4:8], CHOOSE, False)
+
+
+def packed(head, *columns):
+    payload = np.empty(1023, dtype=np.uint8)
+    size = encode_kernel(payload, *head, *columns)
+    assert size > 0
+    return payload[:size].tobytes()
 
 
 @given(cells(), levels)

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.errors import GpsgridError, Reason
-from stations.gpstime import NS_PER_DAY, NS_PER_WEEK, from_calendar, from_utc, to_utc
+from stations.gpstime import LAST_LEAP_NS, NS_PER_DAY, NS_PER_WEEK, from_calendar, from_utc, to_utc
 from stations.signals import Constellation
 from stations.wire.system_time import (
     UNKNOWN_DAY,
     glonass_time_field,
     glonass_time_ns,
+    moscow_time_ns,
     msm_time_field,
     msm_time_ns,
 )
@@ -33,6 +34,18 @@ def test_times_come_back_from_anywhere_within_half_a_week(constellation, time_ns
     got_ns = msm_time_ns(1077, constellation, field, time_ns + away_ns)
     # The second that a leap second repeats may be taken for the other one.
     assert got_ns == time_ns or (constellation is Constellation.GLONASS and abs(got_ns - time_ns) == NS_PER_S)
+
+
+@given(
+    st.integers(LAST_LEAP_NS, from_calendar(2040, 1, 1)),
+    st.integers(0, 86_400_999),
+    st.sampled_from([0, 3, 6, UNKNOWN_DAY]),
+)
+def test_times_without_leap_seconds_are_a_short_cut(near_ns, millis, day):
+    known = day != UNKNOWN_DAY
+    nanos = millis * NS_PER_MS + (day * NS_PER_DAY if known else 0)
+    expected_ns = moscow_time_ns(nanos, NS_PER_WEEK if known else NS_PER_DAY, near_ns)
+    assert glonass_time_ns(1087, day, millis, near_ns) == expected_ns
 
 
 @given(times, st.integers(2 * NS_PER_S - NS_PER_DAY // 2, NS_PER_DAY // 2 - 2 * NS_PER_S))
