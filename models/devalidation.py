@@ -95,7 +95,7 @@ def _unlike_neighbours(policy: NetworkPolicy, state: NetworkState, observed: Obs
     Source:
         Leave-one-out residuals, Rasmussen and Williams (2006), eqs. 5.10 to 5.12, under the filter's own prior.
     """
-    prior = ionosphere_prior_m2(policy, state.station_m)
+    prior = state.ionosphere_scale**2 * ionosphere_prior_m2(policy, state.station_m)
     values = state.mean[state.ionosphere_index(observed.arc)]
     satellites = state.arc_satellite[observed.arc]
     odd = np.zeros(len(observed.arc), dtype=np.bool_)
@@ -189,5 +189,6 @@ def start_anew_if_contradicted(policy: NetworkPolicy, state: NetworkState, lasti
 
 
 def anew(policy: NetworkPolicy, state: NetworkState) -> NetworkState:
-    """Return a state that knows nothing but the time."""
-    return replace(init(policy, state.stations, state.station_m), time_ns=state.time_ns)
+    """Return a state that knows nothing but the time, and how restless the ionosphere is."""
+    fresh = init(policy, state.stations, state.station_m)
+    return replace(fresh, time_ns=state.time_ns, ionosphere_scale=state.ionosphere_scale)

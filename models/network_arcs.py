@@ -93,7 +93,7 @@ def _ionosphere_of_others(
         Conditional Gaussian (Rasmussen and Williams 2006, eq. A.6), averaged over what is known of the other arcs.
     """
     others = np.flatnonzero((state.arc_satellite == satellite) & (np.arange(len(state.arc_satellite)) != but))
-    prior = ionosphere_prior_m2(policy, state.station_m)
+    prior = state.ionosphere_scale**2 * ionosphere_prior_m2(policy, state.station_m)
     if not len(others):
         return 0.0, np.zeros(len(state.mean)), float(prior[station, station])
     known = state.arc_station[others]

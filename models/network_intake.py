@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models import signal_memory, steadiness
+from models import ionosphere_activity, signal_memory, steadiness
 from models.network_arcs import add_arc, renew_arc, reset_arc
-from models.network_state import NetworkPolicy, NetworkState
+from models.network_state import NetworkPolicy, NetworkState, ionosphere_prior_m2, widened
 from models.network_update import Observed, start_cyc
 from models.reduction import Reduced
 from models.signal_memory import SignalRows
@@ -21,6 +21,7 @@ from stations.constants import NS_PER_MS
 
 _SATELLITES = 1000  # satellite integers are below
 _MS_PER_S = 1000.0
+_TELLING_RAD = float(np.radians(20.0))  # lower arcs are noisy
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def take_in(
     state, lost = _repaired(state, columns.wavelength_m, arc, change, flags, new)
     state, unsteady = _followed(policy, state, change, columns.wavelength_m, arc, ~(new | slipped))
     flags[unsteady] |= Flag.UNSTEADY
+    state = _restless(policy, state, change, columns, arc, ~(new | slipped), (flags == 0) & ~new)
     # What a wandering arc has taught the filter of ambiguities that are not held is wrong.
     bent = unsteady & ~state.arc_unsteady[arc] & ~state.arc_held[arc]
     for row in np.flatnonzero(new | lost | bent).tolist():
@@ -225,6 +227,41 @@ def _followed(
     rough[arc] = steadiness.bounded_m2(squares, limit_m)
     unsteady = steadiness.is_unsteady(rough[arc], limit_m, state.arc_unsteady[arc])
     return replace(state, arc_walk_m=walk, arc_rough_m2=rough), unsteady
+
+
+def _restless(
+    policy: NetworkPolicy,
+    state: NetworkState,
+    change: PhaseChange,
+    columns: _Columns,
+    arc: IntArray,
+    same: BoolArray,
+    clean: BoolArray,
+) -> NetworkState:
+    """Return the state with the drift of every arc's ionosphere, and the prior as wide as that is usual."""
+    moved = np.zeros(len(arc))
+    if same.any():
+        kept = change.rows(same)
+        moved[same] = ionosphere_activity.moved_m(
+            kept.change_m,
+            columns.wavelength_m[:, same],
+            columns.slant_factor[same],
+            kept.station,
+            kept.satellite,
+            ~kept.half_cycle,
+        )
+    elapsed_s = change.elapsed_ms / _MS_PER_S
+    drift = state.arc_drift_m.copy()
+    drift[arc] = ionosphere_activity.step(drift[arc], moved, elapsed_s)
+    drift[arc[~same]] = 0.0
+    telling = clean & (change.elevation_rad > _TELLING_RAD)
+    scale = ionosphere_activity.scale(
+        state.ionosphere_scale,
+        drift[arc[telling]],
+        ionosphere_activity.expected_m(ionosphere_prior_m2(policy, state.station_m), policy.ionosphere_tau_s),
+        float(np.median(elapsed_s[telling])) if telling.any() else 0.0,
+    )
+    return widened(policy, replace(state, arc_drift_m=drift), scale)
 
 
 def _remembered(

@@ -130,6 +130,8 @@ class NetworkState:
         arc_wavelength_m: Of the two carriers that the ambiguities belong to, shape ``(2, arc)``.
         arc_walk_m, arc_rough_m2: How far each arc's ionosphere-free phase is from its slow mean, and the mean square of
             that (``models.steadiness``), shape ``(arc,)``.
+        arc_drift_m: How far its zenith ionosphere has drifted within a minute (``models.ionosphere_activity``), shape
+            ``(arc,)``.
         arc_unsteady: Whether it wandered too far at the last observation, shape ``(arc,)``.
         arc_held: Whether its ambiguities were integers that are held, shape ``(arc,)``.
         arc_odd: Epochs in a row in which the arc's ionosphere was doubted, shape ``(arc,)``.
@@ -141,6 +143,7 @@ class NetworkState:
         updated_ns: When the filter last took in observations, -1 if never.
         odd_ns: When a satellite was last dropped for being odd, -1 if never.
         odd_count: How many satellites were, each within ``odd_again_s`` of the one before.
+        ionosphere_scale: By how much the standard deviations of the ionosphere's prior are widened.
         signals: What the tests of codes, third carriers and strength remember, keyed by station and satellite.
     """
 
@@ -158,6 +161,7 @@ class NetworkState:
     arc_wavelength_m: FloatArray
     arc_walk_m: FloatArray
     arc_rough_m2: FloatArray
+    arc_drift_m: FloatArray
     arc_unsteady: BoolArray
     arc_held: BoolArray
     arc_odd: IntArray
@@ -169,6 +173,7 @@ class NetworkState:
     odd_ns: int = -1
     odd_count: int = 0
     updated_ns: int = -1
+    ionosphere_scale: float = 1.0
     signals: SignalMemory = signal_memory.empty()
 
     @property
@@ -231,6 +236,7 @@ def init(policy: NetworkPolicy, stations: tuple[str, ...], station_m: FloatArray
         np.zeros((2, 0)),
         np.zeros(0),
         np.zeros(0),
+        np.zeros(0),
         np.zeros(0, dtype=np.bool_),
         np.zeros(0, dtype=np.bool_),
         empty,
@@ -260,9 +266,20 @@ def predict(policy: NetworkPolicy, state: NetworkState, time_ns: int) -> Network
     covariance = _decayed(state.covariance, decay)
     covariance[0, 0] += policy.zwd_walk_m_per_sqrt_s**2 * dt_s
     covariance[1 : 1 + count, 1 : 1 + count] += (1.0 - decay_zwd**2) * zwd_prior_m2(policy, state.station_m)
-    prior = (1.0 - decay_iono**2) * ionosphere_prior_m2(policy, state.station_m)
+    prior = (1.0 - decay_iono**2) * state.ionosphere_scale**2 * ionosphere_prior_m2(policy, state.station_m)
     _grow_inplace(covariance, prior, state.arc_station, state.arc_satellite, first)
     return replace(state, time_ns=time_ns, mean=state.mean * decay, covariance=covariance)
+
+
+def widened(policy: NetworkPolicy, state: NetworkState, scale: float) -> NetworkState:
+    """Return the state with another scale of the ionosphere's prior; what a narrower one taught is doubted."""
+    more = scale**2 - state.ionosphere_scale**2
+    if more <= 0.0:
+        return replace(state, ionosphere_scale=scale)
+    covariance = state.covariance.copy()
+    prior = more * ionosphere_prior_m2(policy, state.station_m)
+    _grow_inplace(covariance, prior, state.arc_station, state.arc_satellite, state.first_arc)
+    return replace(state, covariance=covariance, ionosphere_scale=scale)
 
 
 @numba.njit(cache=True)
