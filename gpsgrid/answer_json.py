@@ -8,6 +8,7 @@ from math import isfinite
 import msgspec
 
 from gpsgrid.answer import Answer
+from gpsgrid.explanation_json import ExplanationJson, explanation_document
 from stations.gpstime import to_iso
 
 
@@ -35,10 +36,26 @@ class TimingJson(msgspec.Struct, frozen=True):
     latency_ms: float
 
 
+class OutputJson(msgspec.Struct, frozen=True):
+    """The position in a frame that was asked for; ``axes`` says what the coordinates are, in which unit.
+
+    ``epoch`` is that of the transformation; ``accuracy_m`` what its makers say of it, null where they do not.
+    """
+
+    frame: str
+    name: str
+    epoch: float
+    axes: tuple[str, ...]
+    coordinates: tuple[float, ...]
+    transformation: str
+    accuracy_m: float | None
+
+
 class AnswerJson(msgspec.Struct, frozen=True):
     """The answer to one epoch of rover observations.
 
     ``time_gpst`` is ISO 8601 in GPS time. ``sd_enu_m`` is east, north, up; ``covariance_m2`` is ECEF.
+    ``output`` is there when a frame was asked for, ``explanation`` when one was.
     """
 
     request: str
@@ -56,6 +73,8 @@ class AnswerJson(msgspec.Struct, frozen=True):
     reason: str
     refusal: str | None
     timing: TimingJson
+    output: OutputJson | None = None
+    explanation: ExplanationJson | None = None
 
 
 class QuestionJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,12 +87,13 @@ class QuestionJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     antenna_height: float | None = None
 
 
-def answer_document(answer: Answer, latency_ms: float) -> AnswerJson:
+def answer_document(answer: Answer, latency_ms: float, output: OutputJson | None = None) -> AnswerJson:
     """Return an answer in the shape of its JSON.
 
     Args:
         answer: From the engine.
         latency_ms: From the arrival of the question until now.
+        output: The position in another frame, if one was asked for.
     """
     position = covariance_m2 = sd_enu_m = None
     latitude_deg, longitude_deg, height_m = answer.geodetic
@@ -102,6 +122,8 @@ def answer_document(answer: Answer, latency_ms: float) -> AnswerJson:
         answer.reason,
         None if answer.refusal is None else str(answer.refusal),
         TimingJson(round(latency_ms, 3)),
+        output,
+        None if answer.explanation is None else explanation_document(answer.explanation),
     )
 
 

@@ -1,4 +1,11 @@
-"""The body of a query into a request: RTCM 3 bytes in, one rover epoch with its antenna out."""
+"""The body of a query into a request: RTCM 3 bytes, or an epoch, in; one rover epoch with its antenna out.
+
+Other formats are taken apart before the engine sees them, in ``rover_formats``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from gpsgrid.events import PositionAsked
 from gpsgrid.query import RoverRequest
@@ -30,6 +37,8 @@ def read_rover_body(
     if len(event.payload) > MAX_BODY_BYTES:
         message = f"body of {len(event.payload)} bytes; one epoch of observations has at most {MAX_BODY_BYTES}"
         raise GpsgridError(Reason.OVERSIZED, message, bytes=len(event.payload))
+    if event.epoch is not None:
+        return _request(event, event.epoch, (event.antenna, event.antenna_serial), event.antenna_height_m, antennas)
     feed = Feed(event.request, channels.copy() if channels is not None else None)
     received = feed.push(event.payload, near_ns)
     unfinished = feed.finish()
@@ -55,13 +64,27 @@ def read_rover_body(
         )
         raise GpsgridError(Reason.MALFORMED, message, bytes=len(event.payload))
     warnings = _warnings(epochs, refused, unfinished=bool(unfinished))
+    return _request(event, epochs[-1], (antenna, serial), height, antennas, warnings)
+
+
+def _request(
+    event: PositionAsked,
+    epoch: StationEpoch,
+    antenna: tuple[str, str],
+    height_m: float | None,
+    antennas: AntennaTable | None,
+    warnings: Sequence[str] = (),
+) -> RoverRequest:
+    """Return the request for an epoch; the antenna is type and serial number."""
+    found = [*event.warnings, *warnings]
     calibration = None
     if antennas is not None:
-        if antenna.strip():
-            calibration = antennas.find(antenna, serial)
+        if antenna[0].strip():
+            calibration = antennas.find(*antenna)
         else:
-            warnings.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
-    return RoverRequest(event.request, epochs[-1], calibration, height or 0.0, tuple(warnings))
+            found.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
+    approximate_m = None if event.approximate_m is None else np.array(event.approximate_m)
+    return RoverRequest(event.request, epoch, calibration, height_m or 0.0, tuple(found), approximate_m, event.explain)
 
 
 def _warnings(epochs: list[StationEpoch], refused: list[Refused], *, unfinished: bool) -> list[str]:

@@ -40,9 +40,11 @@ from gpsgrid.events import (
     PositionAsked,
 )
 from gpsgrid.health import Health, StationHealth
+from gpsgrid.network_view import NetworkView
 from gpsgrid.status_json import NetworkStatusJson, network_status, station_status
 from gpsgrid.topics import ClientPosition, ClientQuery, StationData, topics_of
 from models.coordinates_monitor import Verdict
+from stations.arrays import FloatArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import LastWill, MqttLink
 from stations.errors import Reason
@@ -173,6 +175,15 @@ class Service:
     async def between_events(self, function: Callable[[], Result]) -> Result:
         """Return what a function says that is called when the engine handles nothing; only while ``ready``."""
         return await self._driver.between_events(function)
+
+    async def view(self, position_m: FloatArray) -> NetworkView | None:
+        """Return the newest network epoch as seen from a place, ECEF of shape ``(3,)``; ``None`` before the first."""
+        return await self._driver.view(position_m) if self.ready.is_set() else None
+
+    @property
+    def streaming(self) -> StreamingDoor | None:
+        """What makes the virtual stations; ``None`` without them."""
+        return self._streaming
 
     async def change_network(self, changed: NetworkChanged) -> None:
         """Let the engine take over another network; the log says what came of it."""

@@ -283,15 +283,25 @@ async def test_the_reference_describes_bodies_examples_and_problems():
         document = (await client.get("/openapi.json")).json()
         assert (await client.get("/docs")).status_code == 200
     post = document["paths"]["/v1/position"]["post"]
-    assert "application/octet-stream" in post["requestBody"]["content"]
+    assert {"application/octet-stream", "application/json"} < set(post["requestBody"]["content"])
     assert {one["name"] for one in post["parameters"]} == {
         "antenna",
         "antenna_serial",
         "antenna_height",
+        "lat",
+        "lon",
+        "height",
+        "frame",
+        "frame_epoch",
+        "wait",
+        "explain",
+        "Content-Encoding",
         "X-Request-ID",
     }
     answer = post["responses"]["200"]["content"]["application/json"]
-    assert {*answer["example"], "refusal"} == set(answer["schema"]["properties"])  # null is left out of the reference
+    single, several = answer["schema"]["anyOf"]
+    assert {*answer["example"], "refusal"} == set(single["properties"])  # null is left out of the reference
+    assert several["items"] == single
     for status in ("400", "413", "422", "503"):
         assert "application/problem+json" in post["responses"][status]["content"]
     assert "$ref" not in json.dumps(answer)
