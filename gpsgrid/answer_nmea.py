@@ -36,5 +36,4 @@ def _gga(answer: Answer) -> Gga:
         len(answer.satellites),
         geoid_separation_m=0.0 if math.isfinite(height_m) else math.nan,
         age_s=abs(answer.age_s),
-        station=answer.master,
     )

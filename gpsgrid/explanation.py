@@ -166,6 +166,8 @@ def _before_solving(
 
 def _not_common(policy: RoverPolicy, satellite: int, common: Common) -> tuple[Cause | None, str]:
     """Return why rover and master do not have a satellite in common, ``None`` if they do."""
+    if satellite in common.screened:
+        return Cause.CODE, "refused: its code is kilometres off at the approximate position"
     limit_deg = np.degrees(policy.minimum_elevation_rad)
     place = np.flatnonzero(common.rover.satellite == satellite)
     if not len(place) or common.rover.elevation_rad[place[0]] <= policy.minimum_elevation_rad:

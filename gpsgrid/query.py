@@ -8,11 +8,12 @@ import numpy as np
 from gpsgrid.answer import Answer, refusal
 from gpsgrid.explanation import explain
 from gpsgrid.grid import cell_at
+from gpsgrid.rover_start import RoverStart, rover_start
 from gpsgrid.satellite_residuals import Common
 from gpsgrid.snapshot import Snapshot, field_points
 from gpsgrid.virtual_place import reference_sd_m
 from models.atmosphere import zwd_at
-from models.code_position import CodePosition, code_position
+from models.code_position import CodePosition
 from models.field.cell import difference
 from models.field.solve import Posterior
 from models.observables import Observables, observables
@@ -122,7 +123,8 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
             f"at least {MIN_SATELLITES} are needed"
         )
         return refuse(_few_or(seen, Reason.UNSUPPORTED_SIGNAL), text)
-    start = code_position(raw, snapshot.ephemerides) or _stated_start(request)
+    begun = rover_start(raw, snapshot.ephemerides, request.approximate_m)
+    raw, start, request = begun.raw, begun.position, replace(request, warnings=(*request.warnings, *begun.warnings))
     if start is None:
         known = sum(int(satellite) in snapshot.ephemerides for satellite in raw.satellite)
         text = (
@@ -149,37 +151,28 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
             break
     answer = _worded(network, request, start, solution, (cell, master), age_s)
     if request.explain:
-        common = _common(service, posterior, request, raw, solution.position_m, master)
+        common = _common(service, posterior, request, begun, solution.position_m, master)
         answer = replace(answer, explanation=explain(policy.rover, service.snapshot, request.epoch, common, solution))
     return answer
-
-
-def _stated_start(request: RoverRequest) -> CodePosition | None:
-    """Return the approximate position that the asker stated, where the codes give none, as a start with no rows."""
-    if request.approximate_m is None:
-        return None
-    count = len(observables(request.epoch).satellite)
-    unknown = np.full((3, 3), np.nan)
-    return CodePosition(request.approximate_m, unknown, np.nan, np.zeros(count, dtype=np.bool_), np.full(count, np.nan))
 
 
 def _common(
     service: Service,
     posterior: Posterior,
     request: RoverRequest,
-    raw: Observables,
+    begun: RoverStart,
     position_m: FloatArray,
     master: str,
 ) -> Common:
     """Return what a solution was computed from, once more at its position."""
     snapshot = service.snapshot
-    rover = reduce_epoch(raw, snapshot.ephemerides, position_m, request.calibration)
+    rover = reduce_epoch(begun.raw, snapshot.ephemerides, position_m, request.calibration)
     rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
     base = snapshot.reduced[master]
     rows, base_rows = common_rows(service.policy.rover, rover, base)
     corrections = _corrections(snapshot, posterior, rover.rows(rows), base.rows(base_rows), master)
     sd_m = reference_sd_m(rover.satellite[rows] // 100, corrections.ionosphere_covariance_m2)
-    return Common(master, rover, base, rows, base_rows, corrections, sd_m)
+    return Common(master, rover, base, rows, base_rows, corrections, sd_m, begun.screened)
 
 
 def _few_or(satellites: int, otherwise: Reason) -> Reason:
@@ -243,12 +236,6 @@ def _worded(
 ) -> Answer:
     """Return the solution, found in a cell against a master (``place``), as an answer at the marker."""
     status, position_m, covariance = solution.status, solution.position_m, solution.covariance_m2
-    if status is RoverStatus.NONE and not start.used.any():
-        text = f"no position from the approximate one either: {solution.reason}"
-        refused = refusal(
-            request.name, Reason.NO_CODE_POSITION, text, request.epoch.time_ns, network.frame, network.epoch
-        )
-        return replace(refused, age_s=age_s, warnings=request.warnings)
     if status is RoverStatus.NONE:
         status, position_m, covariance = RoverStatus.CODE, start.position_m, start.covariance_m2
     up = enu_rotation_at(position_m)[2]

@@ -29,6 +29,7 @@ class Common:
         rows, base_rows: The satellites in common that may be used.
         corrections: For these.
         sd_m: Of their ionosphere, against the best satellite of the system, shape ``(n,)``.
+        screened: Satellites whose codes are kilometres off at the approximate position.
     """
 
     master: str
@@ -38,6 +39,7 @@ class Common:
     base_rows: IntArray
     corrections: Corrections
     sd_m: FloatArray
+    screened: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ FEATURE: Final = {
     "properties": {"time_gpst": "2021-01-01T00:00:30.000", "status": "fixed", "frame": "ITRF2014", "epoch": 2021.0},
 }
 
-GGA: Final = "$GPGGA,000012.000,5159.1639000,N,00423.2538400,E,4,07,,74.3910,M,0.0000,M,0.0,DELF*5D\r\n"
+GGA: Final = "$GPGGA,000012.000,5159.1639000,N,00423.2538400,E,4,07,,74.3910,M,0.0000,M,0.0,*5D\r\n"
 
 PROBLEM: Final = {
     "type": "urn:gpsgrid:problem:too_few_satellites",
