@@ -43,6 +43,7 @@ _OF_FILE = {
     FileKind.UBX: BodyKind.UBX,
 }
 _UNDECIDED = {FileKind.EMPTY, FileKind.UNKNOWN}
+_GZIP = b"\x1f\x8b"
 _HATANAKA = b"CRINEX VERS"
 
 
@@ -79,6 +80,9 @@ def kind_of_body(media_type: str, data: bytes) -> BodyKind:
 def _sniffed(data: bytes) -> BodyKind:
     if data[:64].lstrip()[:1] in {b"{", b"["}:
         return BodyKind.JSON
+    if data.startswith(_GZIP):
+        message = "the body is gzip; say so with the header Content-Encoding: gzip, or undo it"
+        raise GpsgridError(Reason.UNSUPPORTED_FORMAT, message)
     found = kind_of(data)
     if found in _OF_FILE:
         return _OF_FILE[found]

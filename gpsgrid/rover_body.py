@@ -57,13 +57,13 @@ def read_rover_body(
             height = one.position.antenna_height_m
     if not epochs:
         if refused:
-            raise GpsgridError(refused[0].reason, f"no usable epoch in the body: {refused[0].text}")
+            raise GpsgridError(refused[0].reason, f"no usable epoch in the body: {_said(event, refused[0])}")
         message = (
             f"body of {len(event.payload)} bytes holds no epoch of observations ({feed.frames} RTCM 3 frames, "
-            f"{feed.junk_bytes} other bytes); expected RTCM 3 MSM4 to MSM7"
+            f"{feed.junk_bytes} other bytes); expected RTCM 3 MSM4 to MSM7, 1004 or 1012"
         )
         raise GpsgridError(Reason.MALFORMED, message, bytes=len(event.payload))
-    warnings = _warnings(epochs, refused, unfinished=bool(unfinished))
+    warnings = _warnings(epochs, [_said(event, one) for one in refused], unfinished=bool(unfinished))
     return _request(event, epochs[-1], (antenna, serial), height, antennas, warnings)
 
 
@@ -87,8 +87,13 @@ def _request(
     return RoverRequest(event.request, epoch, calibration, height_m or 0.0, tuple(found), approximate_m, event.explain)
 
 
-def _warnings(epochs: list[StationEpoch], refused: list[Refused], *, unfinished: bool) -> list[str]:
-    warnings = [f"part of the body is not used: {one.text}" for one in refused]
+def _said(event: PositionAsked, refused: Refused) -> str:
+    """Return what is wrong with a message, without the name of the query, which the asker knows."""
+    return refused.text.removeprefix(f"{event.request}: ")
+
+
+def _warnings(epochs: list[StationEpoch], refused: list[str], *, unfinished: bool) -> list[str]:
+    warnings = [f"part of the body is not used: {text}" for text in refused]
     if unfinished:
         warnings.append("the last message of the body says that more follow; what has come is used")
     if len(epochs) > 1:

@@ -71,7 +71,7 @@ def test_a_type_that_names_a_format_is_believed(media_type, kind):
         ("", b"$GPGGA,1,2*33\r\n$GPGGA,1,2*33\r\n", "NMEA"),
         ("", b"     2.11           N: GPS NAV DATA                         RINEX VERSION / TYPE\n", "navigation"),
         ("", b"PK\x03\x04" + bytes(100), "archive"),
-        ("", b"\x1f\x8b\x08" + bytes(100), "compressed"),
+        ("", b"\x1f\x8b\x08" + bytes(100), "Content-Encoding"),
         (
             "application/rinex",
             b"1.0                 COMPACT RINEX FORMAT                    CRINEX VERS   / TYPE\n",
