@@ -21,9 +21,9 @@ from stations.frames import ecef_from_geodetic
 JSON, RTCM = "application/json", "application/rtcm3"
 OFFERED = (JSON, RTCM, "application/octet-stream")
 
-Latitude = Annotated[float, Query(ge=-90.0, le=90.0, description="degrees")]
-Longitude = Annotated[float, Query(ge=-180.0, le=180.0, description="degrees")]
-Height = Annotated[float, Query(ge=LOWEST_M, le=HIGHEST_M, description="above the ellipsoid, metres")]
+Latitude = Annotated[float, Query(ge=-90.0, le=90.0, description="degrees", examples=[52.1])]
+Longitude = Annotated[float, Query(ge=-180.0, le=180.0, description="degrees", examples=[5.2])]
+Height = Annotated[float, Query(ge=LOWEST_M, le=HIGHEST_M, description="above the ellipsoid, metres", examples=[50.0])]
 
 
 def corrections_router(service: PositionService, bench: Workbench) -> APIRouter:
@@ -34,6 +34,7 @@ def corrections_router(service: PositionService, bench: Workbench) -> APIRouter:
     @router.get("/v1/corrections", openapi_extra=CORRECTIONS, responses=CORRECTIONS_PROBLEMS, response_class=Response)
     async def corrections(request: Request, lat: Latitude, lon: Longitude, height: Height = 0.0) -> Response:
         """Return the corrections of the newest network epoch for a point."""
+        name = request_name(request)
         media_type = chosen_type(request, OFFERED)
         health = await service.health()
         position_m = ecef_from_geodetic(float(np.radians(lat)), float(np.radians(lon)), height)
@@ -55,7 +56,6 @@ def corrections_router(service: PositionService, bench: Workbench) -> APIRouter:
             response = Response(made.payload, media_type=media_type)
             response.headers["X-Level"] = str(made.level)
         response.headers["Vary"] = "Accept"
-        name = request_name(request)
         if name:
             response.headers[REQUEST_HEADER] = name
         return response

@@ -99,6 +99,7 @@ def position_router(service: PositionService, bench: Workbench) -> APIRouter:
     ) -> Response:
         """Return the position of a receiver from its raw observations, of one epoch or of several."""
         arrived_ns = time.monotonic_ns()
+        name = request_name(request)
         media_type = chosen_type(request, OFFERED)
         wanted = Wanted(
             antenna,
@@ -114,7 +115,6 @@ def position_router(service: PositionService, bench: Workbench) -> APIRouter:
         headers = request.headers
         content_type, encoding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "")
         epochs, transformation = await bench.run(partial(_taken_apart, service, body, content_type, encoding, wanted))
-        name = request_name(request)
         asked = [_asked(name, one, wanted, arrived_ns) for one in epochs]
         answers = await asyncio.gather(*(_timed(service, one) for one in asked))
         several = len(answers) > 1

@@ -45,9 +45,19 @@ def add_problems(app: FastAPI, metrics: Metrics) -> None:
 
 
 def request_name(request: Request) -> str:
-    """Return what the client called its request; empty for nothing, or for what no header can carry back."""
-    name = request.headers.get(REQUEST_HEADER, "")[:_LONGEST_REQUEST_NAME]
-    return name if name.isascii() and name.isprintable() else ""
+    """Return what the client called its request; empty for nothing.
+
+    Raises:
+        BadParameterError: It is too long, or no printable ASCII.
+    """
+    name = request.headers.get(REQUEST_HEADER, "")
+    if len(name) > _LONGEST_REQUEST_NAME or not (name.isascii() and name.isprintable()):
+        message = (
+            f"{REQUEST_HEADER} of {len(name)} characters: {name[:_LONGEST_INPUT]!r}; expected at most "
+            f"{_LONGEST_REQUEST_NAME}, printable ASCII"
+        )
+        raise BadParameterError(message)
+    return name
 
 
 def problem(  # noqa: PLR0913 - the members of a problem document
@@ -117,7 +127,11 @@ def _counted(
     request: Request, reason: Reason | DoorReason, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     request.app.state.metrics.refused("http", str(reason))
-    return problem(reason, detail, request=request_name(request), headers=headers)
+    try:
+        name = request_name(request)
+    except BadParameterError:
+        name = ""
+    return problem(reason, detail, request=name, headers=headers)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

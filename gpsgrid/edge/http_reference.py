@@ -67,6 +67,10 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     if isinstance(schema, dict):
         if "$ref" in schema:
             return _inlined(components[schema["$ref"]], components)
+        items = schema.get("prefixItems")
+        if isinstance(items, list) and all(item == items[0] for item in items):
+            # Three numbers are an array of numbers, of length three; few programs understand prefixItems.
+            schema = {key: value for key, value in schema.items() if key != "prefixItems"} | {"items": items[0]}
         return {key: _inlined(value, components) for key, value in schema.items()}
     if isinstance(schema, list):
         return [_inlined(value, components) for value in schema]
@@ -117,14 +121,14 @@ REQUEST_ID: Final = {
     "in": "header",
     "required": False,
     "description": "Name of the query, repeated in the answer",
-    "schema": {"type": "string", "maxLength": 128},
+    "schema": {"type": "string", "maxLength": 128, "pattern": "^[ -~]*$"},
 }
 _CONTENT_ENCODING: Final = {
     "name": "Content-Encoding",
     "in": "header",
     "required": False,
     "description": "gzip, or none",
-    "schema": {"type": "string", "enum": ["identity"]},  # a generator of requests would not compress
+    "schema": {"type": "string", "enum": ["gzip", "x-gzip", "identity"]},
 }
 
 POSITION: Final[dict[str, Any]] = {

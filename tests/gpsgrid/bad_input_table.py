@@ -207,6 +207,7 @@ CASES = (
     Case("explain=maybe", 422, "bad_parameter", parameters={"explain": "maybe"}, library=True),
     # the rest of HTTP
     Case("an Accept that nothing satisfies", 406, "not_acceptable", headers={"Accept": "image/png"}),
+    Case("a name of the request that is too long", 422, "bad_parameter", headers={"X-Request-ID": "x" * 129}),
     Case("GET where POST is meant", 405, "method_not_allowed", None),
     Case("another version of the API", 404, "not_found", path="/v2/position"),
     Case("corrections without a place", 422, "bad_parameter", None, CORRECTIONS, library=True),
