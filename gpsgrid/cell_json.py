@@ -38,6 +38,16 @@ class CellStatusJson(msgspec.Struct, frozen=True):
     left_out: dict[str, str] = {}
 
 
+class CellsJson(msgspec.Struct, frozen=True):
+    """The cells whose virtual stations are made all the time; ``resolution`` is that of H3."""
+
+    network: str
+    frame: str
+    epoch: float
+    resolution: int
+    cells: tuple[CellStatusJson, ...]
+
+
 class SatelliteFieldJson(msgspec.Struct, frozen=True):
     """Delay of a code on L1 at the cell less at the master, and its standard deviation against the best satellite."""
 

@@ -51,12 +51,13 @@ class RoverEpoch:
     warnings: tuple[str, ...] = ()
 
 
-def read_rover_epochs(kind: BodyKind, data: bytes) -> tuple[RoverEpoch, ...]:
+def read_rover_epochs(kind: BodyKind, data: bytes, most: int = MAX_EPOCHS) -> tuple[RoverEpoch, ...]:
     """Return the epochs of a body, at least one, in the order of the body.
 
     Args:
         kind: Its format.
         data: All of it, decompressed, not empty.
+        most: With more epochs it is refused.
 
     Raises:
         GpsgridError: ``MALFORMED``, ``BROKEN_FILE``, ``BAD_CRC``, ``UNSUPPORTED_FORMAT``, ``UNSUPPORTED_SIGNAL``,
@@ -73,13 +74,13 @@ def read_rover_epochs(kind: BodyKind, data: bytes) -> tuple[RoverEpoch, ...]:
                 for one, epoch in decode_epochs(data)
             ]
         case BodyKind.UBX:
-            epochs, warnings = read_rawx(data, MAX_EPOCHS)
+            epochs, warnings = read_rawx(data, most)
             found = [RoverEpoch(b"", epoch, warnings=tuple(warnings)) for epoch in epochs]
     if not found:
         message = f"the body ({kind}) holds no epoch; expected at least one"
         raise GpsgridError(Reason.NO_OBSERVATIONS, message)
-    if len(found) > MAX_EPOCHS:
-        message = f"the body holds more than {MAX_EPOCHS} epochs; send them in several requests, as they come"
+    if len(found) > most:
+        message = f"the body holds more than {most} epochs; send them in several requests, as they come"
         raise GpsgridError(Reason.TOO_MANY_EPOCHS, message)
     for one in found:
         if one.epoch is not None:

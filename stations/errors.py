@@ -38,6 +38,7 @@ class Reason(StrEnum):
     UNKNOWN_FRAME = "unknown_frame"
     UNKNOWN_CELL = "unknown_cell"
     BROKER_UNREACHABLE = "broker_unreachable"
+    SERVER_UNREACHABLE = "server_unreachable"
     STREAM_UNREACHABLE = "stream_unreachable"
     STREAM_REFUSED = "stream_refused"
     UNUSABLE_STATE = "unusable_state"

@@ -6,12 +6,12 @@ import msgspec
 
 from gpsgrid import answer_geojson
 from gpsgrid.answer_json import AnswerJson
-from gpsgrid.cell_json import CellJson, CellStatusJson
+from gpsgrid.cell_json import CellJson, CellsJson
 from gpsgrid.edge import http_examples
 from gpsgrid.epoch_json import EpochJson
 from gpsgrid.point_corrections import CorrectionsJson
 from gpsgrid.problem import MEDIA_TYPE, ProblemJson
-from gpsgrid.status_json import HealthJson, StationJson
+from gpsgrid.status_json import HealthJson, StationsJson
 
 DESCRIPTION: Final = """\
 Centimetre positions from one epoch of raw GNSS observations.
@@ -35,25 +35,6 @@ _WORDS: Final = {
     500: "A bug; it is in the log of the service",
     503: "The network cannot serve now; see Retry-After",
 }
-
-
-class StationsJson(msgspec.Struct, frozen=True):
-    """The stations of a network."""
-
-    network: str
-    frame: str
-    epoch: float
-    stations: tuple[StationJson, ...]
-
-
-class CellsJson(msgspec.Struct, frozen=True):
-    """The cells whose virtual stations are made all the time; ``resolution`` is that of H3."""
-
-    network: str
-    frame: str
-    epoch: float
-    resolution: int
-    cells: tuple[CellStatusJson, ...]
 
 
 def _schema(kind: object) -> dict[str, Any]:
