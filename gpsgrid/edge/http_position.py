@@ -117,16 +117,13 @@ def position_router(service: PositionService, bench: Workbench) -> APIRouter:
         epochs, transformation = await bench.run(partial(_taken_apart, service, body, content_type, encoding, wanted))
         asked = [_asked(name, one, wanted, arrived_ns) for one in epochs]
         answers = await asyncio.gather(*(_timed(service, one) for one in asked))
-        several = len(answers) > 1
-        if not several and answers[0][0].refusal is not None:
+        if len(answers) == 1 and answers[0][0].refusal is not None:
             response = refused(answers[0][0])
-        elif media_type == JSON:
-            content = await bench.run(partial(_encoded, answers, transformation))
-            response = Response(content, media_type=JSON)
-        elif media_type == answer_geojson.MEDIA_TYPE:
-            response = Response(answer_geojson.encode_features(answers, several=several), media_type=media_type)
-        else:
+        elif media_type in {NMEA, TEXT}:
             response = Response(write_answers(answer for answer, _ in answers), media_type=media_type)
+        else:
+            content = await bench.run(partial(_encoded, answers, transformation, media_type))
+            response = Response(content, media_type=media_type)
         latency_ms = (time.monotonic_ns() - arrived_ns) / NS_PER_MS
         response.headers["Server-Timing"] = f"answer;dur={latency_ms:.2f}"
         response.headers["Vary"] = "Accept"
@@ -176,7 +173,8 @@ async def _timed(service: PositionService, asked: PositionAsked) -> tuple[Answer
     return answer, latency_ms
 
 
-def _encoded(answers: list[tuple[Answer, float]], transformation: OutputFrame | None) -> bytes:
+def _encoded(answers: list[tuple[Answer, float]], transformation: OutputFrame | None, media_type: str) -> bytes:
+    """Return the documents of answers; runs in a thread."""
     documents = []
     for answer, latency_ms in answers:
         if transformation is None:
@@ -185,6 +183,8 @@ def _encoded(answers: list[tuple[Answer, float]], transformation: OutputFrame | 
         document = answer_document(answer, latency_ms, transformation.document(answer.position_m))
         said = (transformation.warning,) if transformation.warning else ()
         documents.append(msgspec.structs.replace(document, warnings=(*document.warnings, *said)))
+    if media_type == answer_geojson.MEDIA_TYPE:
+        return answer_geojson.encode_features(documents)
     return msgspec.json.encode(documents if len(documents) > 1 else documents[0])
 
 
