@@ -124,7 +124,7 @@ def explain(
             findings.append(_finding(satellite, cause or Cause.NO_POSITION, text, snapshot, common, None))
             continue
         one = residuals[satellite]
-        cause, text = _after_solving(policy, snapshot, satellite, solution, one)
+        cause, text = _after_solving(policy, snapshot, satellite, solution, one, common.master)
         findings.append(_finding(satellite, cause, text, snapshot, common, one))
     if solution is None:
         return Explanation("it did not come to a solution", np.nan, np.nan, 0, tuple(findings))
@@ -186,7 +186,12 @@ def _not_common(policy: RoverPolicy, satellite: int, common: Common) -> tuple[Ca
 
 
 def _after_solving(
-    policy: RoverPolicy, snapshot: Snapshot, satellite: int, solution: RoverSolution, one: SatelliteResidual
+    policy: RoverPolicy,
+    snapshot: Snapshot,
+    satellite: int,
+    solution: RoverSolution,
+    one: SatelliteResidual,
+    master: str,
 ) -> tuple[Cause, str]:
     """Return what the solution made of a satellite that reached it."""
     rough = float(snapshot.scales[satellite])
@@ -199,7 +204,8 @@ def _after_solving(
         return Cause.NO_POSITION, few
     if one.surprise > policy.outlier_limit:
         text = (
-            f"refused: code residual {one.worst_m:+.2f} m, {one.surprise:.1f} times its standard deviation (multipath?)"
+            f"refused: code {one.worst_carrier} is off by {one.worst_m:+.2f} m against station {master}, "
+            f"{one.surprise:.1f} times its standard deviation; multipath at either end?"
         )
         return Cause.CODE, text
     kind = "a disturbed" if rough > _DISTURBED else "a"

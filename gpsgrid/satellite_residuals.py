@@ -52,6 +52,7 @@ class SatelliteResidual:
         code_m, phase_m: Residuals by carrier; phases NaN beside a position that is not known to centimetres.
         surprise: The largest code residual in its standard deviations.
         worst_m: That residual.
+        worst_carrier: Of which signal it is.
         ionosphere_m: Predicted delay on L1, rover less master.
         ionosphere_sd_m: Of it, against the best satellite of the system.
     """
@@ -63,6 +64,7 @@ class SatelliteResidual:
     phase_m: tuple[float, ...]
     surprise: float
     worst_m: float
+    worst_carrier: str
     ionosphere_m: float
     ionosphere_sd_m: float
 
@@ -112,6 +114,7 @@ def residuals_of(policy: RoverPolicy, common: Common, solution: RoverSolution) -
             tuple(phase_m[there, k].tolist()),
             float(scaled.max()) if len(there) else 0.0,
             float(code_m[worst, k]),
+            SIGNALS[int(rover.raw.signal[worst, k])].code,
             float(corrections.ionosphere_m[k]),
             float(common.sd_m[k]),
         )

@@ -34,6 +34,7 @@ JSON, NMEA, TEXT = "application/json", "application/nmea", "text/plain"
 OFFERED = (JSON, answer_geojson.MEDIA_TYPE, NMEA, TEXT)
 LONGEST_WAIT_S = 4.0
 _TALLEST_M = 100.0
+_AT_ONCE = 8  # epochs of one body in the engine's queue, so that the stations and other askers get their turn
 
 Antenna = Annotated[str, Query(max_length=20, description="IGS type; overrides the body's")]
 Serial = Annotated[str, Query(max_length=32, description="for an individual calibration")]
@@ -116,7 +117,8 @@ def position_router(service: PositionService, bench: Workbench) -> APIRouter:
         content_type, encoding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "")
         epochs, transformation = await bench.run(partial(_taken_apart, service, body, content_type, encoding, wanted))
         asked = [_asked(name, one, wanted, arrived_ns) for one in epochs]
-        answers = await asyncio.gather(*(_timed(service, one) for one in asked))
+        few = asyncio.Semaphore(_AT_ONCE)
+        answers = await asyncio.gather(*(_timed(service, one, few) for one in asked))
         if len(answers) == 1 and answers[0][0].refusal is not None:
             response = refused(answers[0][0])
         elif media_type in {NMEA, TEXT}:
@@ -165,9 +167,10 @@ def _asked(name: str, one: RoverEpoch, wanted: Wanted, arrived_ns: int) -> Posit
     )
 
 
-async def _timed(service: PositionService, asked: PositionAsked) -> tuple[Answer, float]:
+async def _timed(service: PositionService, asked: PositionAsked, few: asyncio.Semaphore) -> tuple[Answer, float]:
     """Return the answer to one epoch and what it took, milliseconds."""
-    answer = await service.ask(asked)
+    async with few:
+        answer = await service.ask(asked)
     latency_ms = (time.monotonic_ns() - asked.host_ns) / NS_PER_MS
     service.metrics.answered("http", latency_ms / 1000.0)
     return answer, latency_ms

@@ -262,14 +262,14 @@ async def test_reasons_are_those_of_the_observations(client):
     half_cycle = EPOCH.half_cycle | (EPOCH.satellite == half)
     code_m = EPOCH.pseudorange_m + 30.0 * (EPOCH.satellite == wrong)
     body = epoch_json(replace(EPOCH, half_cycle=half_cycle, pseudorange_m=code_m).rows(rows))
-    findings = {
-        one["satellite"]: one for one in (await ask(client, body, explain=1)).json()["explanation"]["satellites"]
-    }
+    answer = (await ask(client, body, explain=1)).json()
+    findings = {one["satellite"]: one for one in answer["explanation"]["satellites"]}
     causes = [findings[name]["cause"] for name in high[1:4]]
     assert causes == ["one_carrier", "half_cycle", "code_residual"]
     assert "there is 1C" in findings[high[1]]["text"]
     assert "half a cycle" in findings[high[2]]["text"]
-    assert "refused: code residual +30" in findings[high[3]]["text"] or "+29" in findings[high[3]]["text"]
+    assert "is off by +30" in findings[high[3]]["text"] or "is off by +29" in findings[high[3]]["text"]
+    assert f"against station {answer['master']}" in findings[high[3]]["text"]
     assert findings[high[3]]["residuals"][0]["code_m"] == pytest.approx(30.0, abs=1.0)
 
 
