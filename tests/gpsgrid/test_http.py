@@ -181,7 +181,12 @@ async def test_counters_reach_the_metrics():
         await client.post("/v1/position", content=BODY)
         await client.post("/v1/position", content=b"junk")
         text = (await client.get("/metrics")).text
+        await client.post("/v1/position", content=b"")
+        await client.get("/v1/nothing")
+        later = (await client.get("/metrics")).text
     assert 'gpsgrid_refusals_total{reason="malformed"} 1.0' in text
+    assert 'gpsgrid_door_refusals_total{door="http",reason="malformed"} 1.0' in later
+    assert 'gpsgrid_door_refusals_total{door="http",reason="not_found"} 1.0' in later
     assert 'gpsgrid_answer_latency_seconds_count{door="http"} 2.0' in text
     assert 'gpsgrid_answers_total{status="none"} 1.0' in text
     assert "gpsgrid_network_epochs_total 3.0" in text
