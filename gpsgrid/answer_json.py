@@ -78,13 +78,17 @@ class AnswerJson(msgspec.Struct, frozen=True):
 
 
 class QuestionJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question as JSON; ``rtcm3`` is base64. The antenna keys are optional and override what the bytes say."""
+    """A question as JSON; ``rtcm3`` is base64, of RTCM 3, RINEX, a JSON epoch or UBX.
+
+    The other keys are optional; those of the antenna override what the bytes say.
+    """
 
     rtcm3: bytes
     request: str = ""
     antenna: str = ""
     antenna_serial: str = ""
     antenna_height: float | None = None
+    explain: bool = False
 
 
 def answer_document(answer: Answer, latency_ms: float, output: OutputJson | None = None) -> AnswerJson:
@@ -133,7 +137,7 @@ def encode_answer(answer: Answer, latency_ms: float) -> bytes:
 
 
 def decode_question(payload: bytes) -> QuestionJson:
-    """Return a question: JSON when it starts with a brace, raw RTCM 3 otherwise (a frame starts with 0xD3).
+    """Return a question: JSON when it starts with a brace, raw bytes otherwise (a frame of RTCM 3 starts with 0xD3).
 
     Raises:
         ValueError: It looks like JSON and is none, or has wrong keys; the message says where.

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
@@ -16,6 +17,8 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from gpsgrid.edge.http import create_app
 from gpsgrid.edge.service import Service
 from tests.gpsgrid.small_network import EPOCHS, SOON_S, fed_engine, running, send
+
+pytestmark = pytest.mark.slow
 
 _EXAMPLES = 20
 _LONGEST_S = 25
