@@ -9,31 +9,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpsgrid.answer import Answer
+    from gpsgrid.client_requests import RefusedError
     from gpsgrid.config import NetworkConfig, parse_network
+    from gpsgrid.edge.client import AsyncClient, Client
+    from gpsgrid.edge.local_network import Network
     from gpsgrid.engine import Engine, EngineConfig
-    from stations.catalog import Network, Station
+    from stations.catalog import Station
     from stations.errors import GpsgridError, Reason
 
 __all__ = [
     "Answer",
+    "AsyncClient",
+    "Client",
     "Engine",
     "EngineConfig",
     "GpsgridError",
     "Network",
     "NetworkConfig",
     "Reason",
+    "RefusedError",
     "Station",
     "parse_network",
 ]
 
 _HOMES = {
     "Answer": "gpsgrid.answer",
+    "AsyncClient": "gpsgrid.edge.client",
+    "Client": "gpsgrid.edge.client",
     "Engine": "gpsgrid.engine",
     "EngineConfig": "gpsgrid.engine",
     "GpsgridError": "stations.errors",
-    "Network": "stations.catalog",
+    "Network": "gpsgrid.edge.local_network",
     "NetworkConfig": "gpsgrid.config",
     "Reason": "stations.errors",
+    "RefusedError": "gpsgrid.client_requests",
     "Station": "stations.catalog",
     "parse_network": "gpsgrid.config",
 }

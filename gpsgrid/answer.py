@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpsgrid.explanation import Explanation
 from models.rover import RoverStatus
 from stations.arrays import FloatArray
 from stations.errors import Reason
@@ -31,6 +32,7 @@ class Answer:
         refusal: Why there is no position; ``None`` when there is one.
         reason: In words: why the status is not ``fixed``, or what to do about the refusal; empty when fixed.
         warnings: What the asker should know although there is a position.
+        explanation: What became of every satellite; ``None`` when it was not asked for.
     """
 
     request: str
@@ -49,6 +51,7 @@ class Answer:
     refusal: Reason | None = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    explanation: Explanation | None = None
 
     @property
     def geodetic(self) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ from math import isfinite
 import msgspec
 
 from gpsgrid.answer import Answer
+from gpsgrid.explanation_json import ExplanationJson, explanation_document
 from stations.gpstime import to_iso
 
 
@@ -35,10 +36,26 @@ class TimingJson(msgspec.Struct, frozen=True):
     latency_ms: float
 
 
+class OutputJson(msgspec.Struct, frozen=True):
+    """The position in a frame that was asked for; ``axes`` says what the coordinates are, in which unit.
+
+    ``epoch`` is that of the transformation; ``accuracy_m`` what its makers say of it, null where they do not.
+    """
+
+    frame: str
+    name: str
+    epoch: float
+    axes: tuple[str, ...]
+    coordinates: tuple[float, ...]
+    transformation: str
+    accuracy_m: float | None
+
+
 class AnswerJson(msgspec.Struct, frozen=True):
     """The answer to one epoch of rover observations.
 
     ``time_gpst`` is ISO 8601 in GPS time. ``sd_enu_m`` is east, north, up; ``covariance_m2`` is ECEF.
+    ``output`` is there when a frame was asked for, ``explanation`` when one was.
     """
 
     request: str
@@ -56,24 +73,31 @@ class AnswerJson(msgspec.Struct, frozen=True):
     reason: str
     refusal: str | None
     timing: TimingJson
+    output: OutputJson | None = None
+    explanation: ExplanationJson | None = None
 
 
 class QuestionJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question as JSON; ``rtcm3`` is base64. The antenna keys are optional and override what the bytes say."""
+    """A question as JSON; ``rtcm3`` is base64, of RTCM 3, RINEX, a JSON epoch or UBX.
+
+    The other keys are optional; those of the antenna override what the bytes say.
+    """
 
     rtcm3: bytes
     request: str = ""
     antenna: str = ""
     antenna_serial: str = ""
     antenna_height: float | None = None
+    explain: bool = False
 
 
-def answer_document(answer: Answer, latency_ms: float) -> AnswerJson:
+def answer_document(answer: Answer, latency_ms: float, output: OutputJson | None = None) -> AnswerJson:
     """Return an answer in the shape of its JSON.
 
     Args:
         answer: From the engine.
         latency_ms: From the arrival of the question until now.
+        output: The position in another frame, if one was asked for.
     """
     position = covariance_m2 = sd_enu_m = None
     latitude_deg, longitude_deg, height_m = answer.geodetic
@@ -102,6 +126,8 @@ def answer_document(answer: Answer, latency_ms: float) -> AnswerJson:
         answer.reason,
         None if answer.refusal is None else str(answer.refusal),
         TimingJson(round(latency_ms, 3)),
+        output,
+        None if answer.explanation is None else explanation_document(answer.explanation),
     )
 
 
@@ -111,7 +137,7 @@ def encode_answer(answer: Answer, latency_ms: float) -> bytes:
 
 
 def decode_question(payload: bytes) -> QuestionJson:
-    """Return a question: JSON when it starts with a brace, raw RTCM 3 otherwise (a frame starts with 0xD3).
+    """Return a question: JSON when it starts with a brace, raw bytes otherwise (a frame of RTCM 3 starts with 0xD3).
 
     Raises:
         ValueError: It looks like JSON and is none, or has wrong keys; the message says where.

@@ -1,6 +1,6 @@
-"""The JSON of a cell, for MQTT: what stands behind its virtual station, and its corrections; a public contract.
+"""The JSON of a cell, for MQTT and HTTP: what stands behind its virtual station, and its corrections.
 
-Keys may be added, never renamed. What is not known is null.
+A public contract: keys may be added, never renamed. What is not known is null.
 """
 
 import math
@@ -38,6 +38,16 @@ class CellStatusJson(msgspec.Struct, frozen=True):
     left_out: dict[str, str] = {}
 
 
+class CellsJson(msgspec.Struct, frozen=True):
+    """The cells whose virtual stations are made all the time; ``resolution`` is that of H3."""
+
+    network: str
+    frame: str
+    epoch: float
+    resolution: int
+    cells: tuple[CellStatusJson, ...]
+
+
 class SatelliteFieldJson(msgspec.Struct, frozen=True):
     """Delay of a code on L1 at the cell less at the master, and its standard deviation against the best satellite."""
 
@@ -58,6 +68,32 @@ class CellFieldJson(msgspec.Struct, frozen=True):
     master: str | None
     zwd_sd_m: float | None
     satellites: tuple[SatelliteFieldJson, ...]
+
+
+class CellTopicsJson(msgspec.Struct, frozen=True):
+    """Where a cell is published over MQTT."""
+
+    rtcm3: str
+    field: str
+    status: str
+
+
+class CellJson(msgspec.Struct, frozen=True):
+    """A cell with its outline (longitude and latitude in degrees, closed), status, corrections and topics.
+
+    ``status.state`` is ``waiting`` and ``field`` null before the first epoch.
+    """
+
+    status: CellStatusJson
+    boundary_deg: tuple[tuple[float, float], ...]
+    field: CellFieldJson | None
+    topics: CellTopicsJson
+
+
+def waiting_cell(cell: str, position_m: FloatArray, network: Network) -> CellStatusJson:
+    """Return the status of a cell before its first epoch."""
+    x, y, z = position_m.tolist()
+    return CellStatusJson(cell, "waiting", "no epoch yet", None, None, (x, y, z), network.frame, network.epoch)
 
 
 def cell_status(cell: str, made: Made, position_m: FloatArray, network: Network, now_ns: int) -> CellStatusJson:

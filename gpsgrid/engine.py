@@ -322,7 +322,8 @@ class Engine:
         snapshot = self.snapshot
         if snapshot is not None and request.epoch.time_ns <= snapshot.time_ns + _SAME_EPOCH_NS:
             return [self._answer(request)]
-        self._waiting.append(_Waiting(request, event.host_ns + config.query_wait_ns))
+        wait_ns = config.query_wait_ns if event.wait_ns is None else event.wait_ns
+        self._waiting.append(_Waiting(request, event.host_ns + wait_ns))
         return []
 
     def _answer_waiting(self, host_ns: int) -> list[Output]:

@@ -14,6 +14,7 @@ from models.field.solve import FieldObservations
 from stations.antex import AntennaTable
 from stations.arrays import FloatArray
 from stations.catalog import Network
+from stations.epoch import StationEpoch
 from stations.errors import Reason
 
 
@@ -43,6 +44,11 @@ class PositionAsked:
         host_ns: When it was asked.
         antenna, antenna_serial: Antenna of the rover; overrides what the payload says.
         antenna_height_m: Marker to antenna reference point; the answer is at the marker.
+        epoch: The observations where they came in another format than RTCM 3; the payload is then empty.
+        approximate_m: Where the rover roughly is, ECEF metres; used where its codes give no position.
+        wait_ns: How long to wait for the network epoch of that time; ``None`` for what the engine is configured with.
+        explain: Say of every satellite why it was used or refused.
+        warnings: Collected while the body was taken apart.
     """
 
     request: str
@@ -51,6 +57,11 @@ class PositionAsked:
     antenna: str = ""
     antenna_serial: str = ""
     antenna_height_m: float | None = None
+    epoch: StationEpoch | None = None
+    approximate_m: tuple[float, float, float] | None = None
+    wait_ns: int | None = None
+    explain: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,14 @@ def cell_center_m(cell: str) -> FloatArray:
     return ecef_from_geodetic(float(np.radians(latitude)), float(np.radians(longitude)), 0.0)
 
 
+def cell_boundary_deg(cell: str) -> tuple[tuple[float, float], ...]:
+    """Return the closed outline of a cell, longitude and latitude in degrees, counter-clockwise."""
+    corners = [
+        (round(float(longitude), 7), round(float(latitude), 7)) for latitude, longitude in h3.cell_to_boundary(cell)
+    ]
+    return (*corners, corners[0])
+
+
 def stations_of(cell: str, station_m: FloatArray, maximum: int, radius_m: float) -> IntArray:
     """Return the stations that serve a cell, nearest to its centre first.
 

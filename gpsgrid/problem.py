@@ -1,22 +1,32 @@
 """Refusals as RFC 9457 problem documents: which status code, which words; a public contract."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
+from gpsgrid.explanation_json import ExplanationJson
 from stations.errors import Reason
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2  # network epochs come every second
 
 _BODY = 400
+_NOT_FOUND = 404
 _TOO_LARGE = 413
+_FORMAT = 415
 _CONTENT = 422
+_INTERNAL = 500
 _UNAVAILABLE = 503
 
 _STATUS_AND_TITLE: dict[Reason, tuple[int, str]] = {
     Reason.MALFORMED: (_BODY, "The body cannot be decoded"),
     Reason.BAD_CRC: (_BODY, "The body is damaged"),
+    Reason.BROKEN_FILE: (_BODY, "The body is no valid RINEX"),
+    Reason.TOO_MANY_EPOCHS: (_TOO_LARGE, "Too many epochs"),
+    Reason.UNSUPPORTED_FORMAT: (_FORMAT, "The format is not supported"),
+    Reason.UNKNOWN_FRAME: (_CONTENT, "The frame is not known"),
+    Reason.UNKNOWN_CELL: (_NOT_FOUND, "There is no such cell"),
     Reason.OVERSIZED: (_TOO_LARGE, "The body is too large"),
     Reason.TOO_FEW_SATELLITES: (_CONTENT, "Too few satellites"),
     Reason.UNSUPPORTED_SIGNAL: (_CONTENT, "The signals are not supported"),
@@ -35,6 +45,27 @@ _STATUS_AND_TITLE: dict[Reason, tuple[int, str]] = {
 }
 
 
+class DoorReason(StrEnum):
+    """Refusals of the HTTP door itself, which the engine never sees; as stable as :class:`stations.errors.Reason`."""
+
+    BAD_PARAMETER = "bad_parameter"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
+    HTTP = "http"
+    INTERNAL = "internal"
+
+
+_DOOR: dict[DoorReason, tuple[int, str]] = {
+    DoorReason.BAD_PARAMETER: (_CONTENT, "A parameter is wrong"),
+    DoorReason.NOT_FOUND: (_NOT_FOUND, "There is nothing here"),
+    DoorReason.METHOD_NOT_ALLOWED: (405, "The method is not allowed"),
+    DoorReason.NOT_ACCEPTABLE: (406, "No representation is acceptable"),
+    DoorReason.HTTP: (_BODY, "The request is not understood"),
+    DoorReason.INTERNAL: (_INTERNAL, "Internal error"),
+}
+
+
 class ProblemJson(msgspec.Struct, frozen=True):
     """An RFC 9457 problem document; ``reason`` is the code that the counters use, ``request`` the caller's name."""
 
@@ -47,6 +78,7 @@ class ProblemJson(msgspec.Struct, frozen=True):
     time_gpst: str | None = None
     age_s: float | None = None
     warnings: tuple[str, ...] = ()
+    explanation: ExplanationJson | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +99,11 @@ class Refusal:
         return self.status == _UNAVAILABLE
 
 
-def refusal_of(reason: Reason) -> Refusal:
+def refusal_of(reason: Reason | DoorReason) -> Refusal:
     """Return what a reason means to a caller; 500 for one that a caller should never see."""
-    return Refusal(*_STATUS_AND_TITLE.get(reason, (500, "Internal error")))
+    if isinstance(reason, DoorReason):
+        return Refusal(*_DOOR[reason])
+    return Refusal(*_STATUS_AND_TITLE.get(reason, _DOOR[DoorReason.INTERNAL]))
 
 
 def problem_type(reason: str) -> str:

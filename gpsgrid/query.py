@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpsgrid.answer import Answer, refusal
+from gpsgrid.explanation import explain
 from gpsgrid.grid import cell_at
+from gpsgrid.rover_start import RoverStart, rover_start
+from gpsgrid.satellite_residuals import Common
 from gpsgrid.snapshot import Snapshot, field_points
+from gpsgrid.virtual_place import reference_sd_m
 from models.atmosphere import zwd_at
-from models.code_position import CodePosition, code_position
+from models.code_position import CodePosition
 from models.field.cell import difference
 from models.field.solve import Posterior
 from models.observables import Observables, observables
@@ -48,6 +52,8 @@ class RoverRequest:
         calibration: Of the rover's antenna, or ``None``.
         antenna_height_m: Marker to antenna reference point.
         warnings: Collected while decoding.
+        approximate_m: Where the rover roughly is, ECEF, shape ``(3,)``; ``None`` when nobody said.
+        explain: Whether the answer says of every satellite what became of it.
     """
 
     name: str
@@ -55,6 +61,8 @@ class RoverRequest:
     calibration: AntennaCalibration | None
     antenna_height_m: float
     warnings: tuple[str, ...] = ()
+    approximate_m: FloatArray | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,8 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
 
     def refuse(reason: Reason, text: str) -> Answer:
         refused = refusal(request.name, reason, text, request.epoch.time_ns, network.frame, network.epoch)
-        return replace(refused, age_s=age_s, warnings=request.warnings)
+        said = explain(policy.rover, snapshot, request.epoch, None, None) if request.explain else None
+        return replace(refused, age_s=age_s, warnings=request.warnings, explanation=said)
 
     if abs(age_s) > policy.maximum_age_s:
         text = (
@@ -114,7 +123,8 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
             f"at least {MIN_SATELLITES} are needed"
         )
         return refuse(_few_or(seen, Reason.UNSUPPORTED_SIGNAL), text)
-    start = code_position(raw, snapshot.ephemerides)
+    begun = rover_start(raw, snapshot.ephemerides, request.approximate_m)
+    raw, start, request = begun.raw, begun.position, replace(request, warnings=(*request.warnings, *begun.warnings))
     if start is None:
         known = sum(int(satellite) in snapshot.ephemerides for satellite in raw.satellite)
         text = (
@@ -139,7 +149,30 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
         solution = _solve(service, posterior, request, raw, start.position_m, master)
         if solution.status is not RoverStatus.NONE:
             break
-    return _worded(network, request, start, solution, (cell, master), age_s)
+    answer = _worded(network, request, start, solution, (cell, master), age_s)
+    if request.explain:
+        common = _common(service, posterior, request, begun, solution.position_m, master)
+        answer = replace(answer, explanation=explain(policy.rover, service.snapshot, request.epoch, common, solution))
+    return answer
+
+
+def _common(
+    service: Service,
+    posterior: Posterior,
+    request: RoverRequest,
+    begun: RoverStart,
+    position_m: FloatArray,
+    master: str,
+) -> Common:
+    """Return what a solution was computed from, once more at its position."""
+    snapshot = service.snapshot
+    rover = reduce_epoch(begun.raw, snapshot.ephemerides, position_m, request.calibration)
+    rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
+    base = snapshot.reduced[master]
+    rows, base_rows = common_rows(service.policy.rover, rover, base)
+    corrections = _corrections(snapshot, posterior, rover.rows(rows), base.rows(base_rows), master)
+    sd_m = reference_sd_m(rover.satellite[rows] // 100, corrections.ionosphere_covariance_m2)
+    return Common(master, rover, base, rows, base_rows, corrections, sd_m, begun.screened)
 
 
 def _few_or(satellites: int, otherwise: Reason) -> Reason:

@@ -1,4 +1,11 @@
-"""The body of a query into a request: RTCM 3 bytes in, one rover epoch with its antenna out."""
+"""The body of a query into a request: RTCM 3 bytes, or an epoch, in; one rover epoch with its antenna out.
+
+Other formats are taken apart before the engine sees them, in ``rover_formats``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from gpsgrid.events import PositionAsked
 from gpsgrid.query import RoverRequest
@@ -30,6 +37,8 @@ def read_rover_body(
     if len(event.payload) > MAX_BODY_BYTES:
         message = f"body of {len(event.payload)} bytes; one epoch of observations has at most {MAX_BODY_BYTES}"
         raise GpsgridError(Reason.OVERSIZED, message, bytes=len(event.payload))
+    if event.epoch is not None:
+        return _request(event, event.epoch, (event.antenna, event.antenna_serial), event.antenna_height_m, antennas)
     feed = Feed(event.request, channels.copy() if channels is not None else None)
     received = feed.push(event.payload, near_ns)
     unfinished = feed.finish()
@@ -48,24 +57,43 @@ def read_rover_body(
             height = one.position.antenna_height_m
     if not epochs:
         if refused:
-            raise GpsgridError(refused[0].reason, f"no usable epoch in the body: {refused[0].text}")
+            raise GpsgridError(refused[0].reason, f"no usable epoch in the body: {_said(event, refused[0])}")
         message = (
             f"body of {len(event.payload)} bytes holds no epoch of observations ({feed.frames} RTCM 3 frames, "
-            f"{feed.junk_bytes} other bytes); expected RTCM 3 MSM4 to MSM7"
+            f"{feed.junk_bytes} other bytes); expected RTCM 3 MSM4 to MSM7, 1004 or 1012"
         )
         raise GpsgridError(Reason.MALFORMED, message, bytes=len(event.payload))
-    warnings = _warnings(epochs, refused, unfinished=bool(unfinished))
+    warnings = _warnings(epochs, [_said(event, one) for one in refused], unfinished=bool(unfinished))
+    return _request(event, epochs[-1], (antenna, serial), height, antennas, warnings)
+
+
+def _request(
+    event: PositionAsked,
+    epoch: StationEpoch,
+    antenna: tuple[str, str],
+    height_m: float | None,
+    antennas: AntennaTable | None,
+    warnings: Sequence[str] = (),
+) -> RoverRequest:
+    """Return the request for an epoch; the antenna is type and serial number."""
+    found = [*event.warnings, *warnings]
     calibration = None
     if antennas is not None:
-        if antenna.strip():
-            calibration = antennas.find(antenna, serial)
+        if antenna[0].strip():
+            calibration = antennas.find(*antenna)
         else:
-            warnings.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
-    return RoverRequest(event.request, epochs[-1], calibration, height or 0.0, tuple(warnings))
+            found.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
+    approximate_m = None if event.approximate_m is None else np.array(event.approximate_m)
+    return RoverRequest(event.request, epoch, calibration, height_m or 0.0, tuple(found), approximate_m, event.explain)
 
 
-def _warnings(epochs: list[StationEpoch], refused: list[Refused], *, unfinished: bool) -> list[str]:
-    warnings = [f"part of the body is not used: {one.text}" for one in refused]
+def _said(event: PositionAsked, refused: Refused) -> str:
+    """Return what is wrong with a message, without the name of the query, which the asker knows."""
+    return refused.text.removeprefix(f"{event.request}: ")
+
+
+def _warnings(epochs: list[StationEpoch], refused: list[str], *, unfinished: bool) -> list[str]:
+    warnings = [f"part of the body is not used: {text}" for text in refused]
     if unfinished:
         warnings.append("the last message of the body says that more follow; what has come is used")
     if len(epochs) > 1:

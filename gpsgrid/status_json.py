@@ -74,6 +74,15 @@ class StationJson(msgspec.Struct, frozen=True):
     out_of_order_epochs: int = 0
 
 
+class StationsJson(msgspec.Struct, frozen=True):
+    """The stations of a network."""
+
+    network: str
+    frame: str
+    epoch: float
+    stations: tuple[StationJson, ...]
+
+
 class HealthJson(msgspec.Struct, frozen=True):
     """The service; ``status`` is ``ok``, ``waiting`` for the first network epoch, or ``stale``."""
 

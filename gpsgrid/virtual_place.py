@@ -67,6 +67,9 @@ class Placed:
         correction_m: Atmosphere that was applied to a code on L1, shape ``(n,)``.
         zwd_sd_m: Of the difference of the zenith wet delays.
         corrected: Whether the network's atmosphere was applied.
+        ionosphere_m: The slant ionosphere among the corrections, on L1, shape ``(n,)``.
+        zwd_m: Zenith wet delay less nominal at the place.
+        zwd_place_sd_m: Of it.
     """
 
     epoch: StationEpoch
@@ -76,6 +79,9 @@ class Placed:
     correction_m: FloatArray
     zwd_sd_m: float
     corrected: bool
+    ionosphere_m: FloatArray
+    zwd_m: float
+    zwd_place_sd_m: float
 
 
 def placed(
@@ -113,6 +119,9 @@ def placed(
         ionosphere_m + wet_m,
         float(np.sqrt(max(np.array([1.0, -1.0]) @ zwd_covariance @ np.array([1.0, -1.0]), 0.0))),
         corrected,
+        ionosphere_m,
+        float(zwd_m[0]),
+        float(np.sqrt(max(zwd_covariance[0, 0], 0.0))),
     )
 
 

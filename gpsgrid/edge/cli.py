@@ -173,6 +173,37 @@ def doctor(
 
 
 @app.command()
+def query(  # noqa: PLR0913 - one argument an option
+    rover: Annotated[Path, typer.Argument(help="RINEX, RTCM 3, UBX or JSON, compressed or not.", show_default=False)],
+    server: Annotated[str, typer.Option(help="URL of the service.")] = "http://127.0.0.1:8080",
+    antenna: Annotated[str, typer.Option(help="IGS type of the rover's antenna, instead of the file's.")] = "",
+    antenna_serial: Annotated[str, typer.Option(help="Its serial number.")] = "",
+    antenna_height: Annotated[float | None, typer.Option(help="Marker to antenna reference point, metres.")] = None,
+    frame: Annotated[str, typer.Option(help="EPSG code or name of a frame that positions are wanted in, too.")] = "",
+    from_: Annotated[str, typer.Option("--from", help="First epoch, ISO 8601 in GPS time.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Last epoch.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Say which satellites were refused, and why.")] = False,
+    patience: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the network to reach an epoch.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON an epoch.")] = False,
+) -> None:
+    """Ask a running service for the positions of a rover, from its file.
+
+    Exit status: 0 a position for every epoch, 1 some were refused, 2 the file cannot be read or no server is there.
+    """
+    named = {"antenna": antenna, "antenna_serial": antenna_serial, "frame": frame}
+    options: dict[str, Any] = {name: value for name, value in named.items() if value} | {"explain": explain}
+    if antenna_height is not None:
+        options["antenna_height_m"] = antenna_height
+    limits_ns = (_moment(from_, "--from"), _moment(to, "--to"))
+    console = _of("patient_console", "PatientConsole")()
+    if as_json:
+        board = _of("query_board", "JsonBoard")(console, Console(stderr=True, emoji=False))
+    else:
+        board = _of("query_board", "TableBoard")(console)
+    raise typer.Exit(_of("query_command", "run_query")(rover, server, options, limits_ns, patience, board))
+
+
+@app.command()
 def warmup() -> None:
     """Compile the fast kernels and keep them on disk, so that the first start is as quick as any."""
     started_s = time.monotonic()
@@ -241,6 +272,16 @@ def _of(module: str, name: str) -> Callable[..., Any]:
     """Return something of a module beside this one, imported only now."""
     found: Callable[..., Any] = getattr(import_module(f"gpsgrid.edge.{module}"), name)
     return found
+
+
+def _moment(text: str, option: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(import_module("stations.gpstime").from_iso(text))
+    except ValueError as error:
+        message = f"{text!r} is no time; expected ISO 8601 in GPS time, for instance 2021-01-01T02:00:00"
+        raise typer.BadParameter(message, param_hint=option) from error
 
 
 def _speed(text: str) -> float | None:

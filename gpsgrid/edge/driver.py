@@ -15,6 +15,8 @@ import structlog
 
 from gpsgrid.events import Event, HyperparametersLearned, NetworkChanged, Output, PayloadArrived, PositionAsked, Tick
 from gpsgrid.health import Health
+from gpsgrid.network_view import NetworkView
+from stations.arrays import FloatArray
 from stations.constants import NS_PER_S
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -34,6 +36,9 @@ class EngineLike(Protocol):
 
     def deadline(self) -> int | None:
         """Return when a tick is due, on the host clock."""
+
+    def view(self, position_m: FloatArray) -> NetworkView | None:
+        """Return the newest network epoch as seen from a place."""
 
 
 class EngineDriver:
@@ -86,6 +91,10 @@ class EngineDriver:
     async def health(self) -> Health:
         """Return a copy of the engine's counters, taken between two events."""
         return await self.between_events(lambda: copy.deepcopy(self._engine.health))
+
+    async def view(self, position_m: FloatArray) -> NetworkView | None:
+        """Return the newest network epoch as seen from a place; nothing of it changes afterwards."""
+        return await self.between_events(lambda: self._engine.view(position_m))
 
     async def between_events(self, function: Callable[[], Result]) -> Result:
         """Return what a function says that is called when the engine handles nothing."""

@@ -3,7 +3,7 @@
 from stations.file_kind import FileKind
 
 FOREIGN = {
-    FileKind.UBX: "configure the receiver to send RTCM 3 (UBX-RXM-RAWX is not read)",
+    FileKind.UBX: "configure the receiver to send RTCM 3 (UBX-RXM-RAWX is read as the question of a rover only)",
     FileKind.SBF: "configure the receiver to send RTCM 3, or convert the file to RINEX with the maker's program",
     FileKind.NOVATEL: "configure the receiver to send RTCM 3, or convert the file to RINEX with the maker's program",
     FileKind.HTML: "a server answered with a web page; check the address it was fetched from",

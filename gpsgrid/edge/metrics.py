@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gpsgrid.edge.service_health import ServiceHealth
@@ -27,12 +27,22 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS_S,
         )
+        self._refused = Counter(
+            "gpsgrid_door_refusals",
+            "Refused before the engine saw it",
+            ["door", "reason"],
+            registry=self._registry,
+        )
         self._health: ServiceHealth | None = None
         self._registry.register(self)
 
     def answered(self, door: str, latency_s: float) -> None:
         """Count an answer; the door is ``http`` or ``mqtt``."""
         self._latency.labels(door).observe(latency_s)
+
+    def refused(self, door: str, reason: str) -> None:
+        """Count what a door refused by itself."""
+        self._refused.labels(door, reason).inc()
 
     def text(self, health: ServiceHealth) -> bytes:
         """Return the exposition text for a picture of the counters."""

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import msgspec
 import structlog
 
 from gpsgrid.answer import Answer
-from gpsgrid.answer_json import decode_question, encode_answer
+from gpsgrid.answer_json import encode_answer
 from gpsgrid.config import NetworkConfig
 from gpsgrid.edge.driver import EngineDriver, EngineLike, Result
 from gpsgrid.edge.learner import Learner
@@ -40,12 +41,15 @@ from gpsgrid.events import (
     PositionAsked,
 )
 from gpsgrid.health import Health, StationHealth
+from gpsgrid.mqtt_question import read_asked, read_options
+from gpsgrid.network_view import NetworkView
 from gpsgrid.status_json import NetworkStatusJson, network_status, station_status
 from gpsgrid.topics import ClientPosition, ClientQuery, StationData, topics_of
 from models.coordinates_monitor import Verdict
+from stations.arrays import FloatArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.mqtt import LastWill, MqttLink
-from stations.errors import Reason
+from stations.errors import GpsgridError, Reason
 
 Learning = Literal["background", "inline", "off"]
 
@@ -53,6 +57,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _STATION_STATUS_NS = 10 * NS_PER_S  # a station whose state has not changed is reported this often
 _FAREWELL_S = 2.0
+_LIGHT_BYTES = 4096  # of a question: an epoch of RTCM 3, which is cut in 0.03 ms
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,15 @@ class Service:
         """Return what a function says that is called when the engine handles nothing; only while ``ready``."""
         return await self._driver.between_events(function)
 
+    async def view(self, position_m: FloatArray) -> NetworkView | None:
+        """Return the newest network epoch as seen from a place, ECEF of shape ``(3,)``; ``None`` before the first."""
+        return await self._driver.view(position_m) if self.ready.is_set() else None
+
+    @property
+    def streaming(self) -> StreamingDoor | None:
+        """What makes the virtual stations; ``None`` without them."""
+        return self._streaming
+
     async def change_network(self, changed: NetworkChanged) -> None:
         """Let the engine take over another network; the log says what came of it."""
         await self._driver.put(changed)
@@ -246,19 +260,14 @@ class Service:
     async def _answer_client(self, client: str, payload: bytes, arrived_host_ns: int) -> None:
         name = ""
         try:
-            question = decode_question(payload)
-            name = question.request
-            asked = PositionAsked(
-                question.request,
-                question.rtcm3,
-                arrived_host_ns,
-                question.antenna,
-                question.antenna_serial,
-                question.antenna_height,
-            )
-            answer = await self.ask(asked)
+            said = read_options(payload)
+            name = said.request
+            read = partial(read_asked, said, arrived_host_ns)
+            answer = await self.ask(read() if len(payload) <= _LIGHT_BYTES else await asyncio.to_thread(read))
         except ValueError as error:
             answer = self._questions.refuse(name, str(error), Reason.MALFORMED)
+        except GpsgridError as error:
+            answer = self._questions.refuse(name, str(error), error.reason)
         except EngineFailedError as error:
             answer = replace(self._questions.refuse(name, str(error)), refusal=None)
         finally:

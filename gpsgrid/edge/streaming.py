@@ -86,6 +86,7 @@ class StreamingDoor:
         failures: Streams that raised; each starts anew.
         pass_s: How long the last round over all streams took.
         latency_s: From the solved network epoch to the last byte handed on, in the last round.
+        cells: The newest epoch of every cell that is made all the time, by H3 index.
     """
 
     def __init__(self, view: View, config: NetworkConfig, policy: StreamPolicy | None = None) -> None:
@@ -103,6 +104,7 @@ class StreamingDoor:
         self.failures = 0
         self.pass_s = 0.0
         self.latency_s = 0.0
+        self.cells: dict[str, Made] = {}
         self._view = view
         self._topics: Topics = topics_of(config)
         self._outbox: Outbox | None = None
@@ -153,6 +155,7 @@ class StreamingDoor:
         self.streams.change_network(network)
         for cell in before - set(self.streams.standing):
             self._told.pop(cell, None)
+            self.cells.pop(cell, None)
             if self._outbox is not None:
                 self._outbox.retain(self._topics.cell_status(cell), b"")
 
@@ -242,7 +245,10 @@ class StreamingDoor:
                 elif client in self._listeners:
                     self._listeners[client](made.payload)
         cell = stream.name.removeprefix(_CELL)
-        if self._outbox is not None and isinstance(stream, PlaceStream) and cell in self.streams.standing:
+        if not isinstance(stream, PlaceStream) or cell not in self.streams.standing:
+            return
+        self.cells[cell] = made
+        if self._outbox is not None:
             self._publish_cell(self._outbox, cell, stream, made)
 
     def _publish_cell(self, outbox: Outbox, cell: str, stream: PlaceStream, made: Made) -> None:

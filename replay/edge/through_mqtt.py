@@ -19,11 +19,13 @@ from gpsgrid.edge.broker import EmbeddedBroker
 from gpsgrid.edge.service import Service, ServiceOptions
 from gpsgrid.engine import Engine
 from gpsgrid.events import Event, LearningDue, NetworkSolved, Output
+from gpsgrid.network_view import NetworkView
 from gpsgrid.topics import topics_of
 from models.rover import RoverStatus
 from replay.edge.prepare import Prepared
 from replay.edge.run import ReplayReport, RowSink
 from replay.track import TrackRow
+from stations.arrays import FloatArray
 from stations.constants import NS_PER_MS, NS_PER_S
 from stations.edge.broker_address import parse_broker_url
 from stations.edge.mqtt import MqttLink
@@ -63,6 +65,9 @@ class _WatchedEngine:
 
     def deadline(self) -> int | None:
         return self._engine.deadline()
+
+    def view(self, position_m: FloatArray) -> NetworkView | None:
+        return self._engine.view(position_m)
 
 
 def run_through_mqtt(prepared: Prepared, sink: RowSink, report: ReplayReport, broker_url: str = "") -> None:

@@ -11,6 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gpsgrid.accept import negotiated
+from gpsgrid.body_kind import kind_of_body
+from gpsgrid.epoch_json import epoch_document, station_epoch
+from gpsgrid.problem import refusal_of
+from gpsgrid.rehearsal import rover_body
+from gpsgrid.rover_formats import MAX_EPOCHS, read_rover_epochs
 from stations.antex import read_antex
 from stations.edge.files import read_text
 from stations.errors import GpsgridError, Reason
@@ -31,6 +37,7 @@ from stations.wire.legacy_fields import LEGACY_LAYOUTS
 from stations.wire.messages import decode_message
 from stations.wire.msm import decode_msm, encode_block
 from stations.wire.msm_fields import MSM_NUMBERS
+from tests.gpsgrid.small_network import LAST_NS, epoch_json, rawx, rinex, rover_epoch
 
 NEAR_NS = from_calendar(2021, 1, 1)
 STREAMS = ("sept.rtcm", "javad.rtcm", "mixed-msm-legacy.rtcm", "eph.rtcm", "topcon.rtcm", "jenoba-jrr32m.rtcm3")
@@ -147,6 +154,27 @@ def nmea(data: bytes) -> None:
             assert error.reason in {Reason.BAD_CRC, Reason.MALFORMED}
 
 
+def bodies(data: bytes) -> None:
+    """Whatever a query brings is epochs or a refusal with a reason for the asker, and the epochs are what they say."""
+    try:
+        found = read_rover_epochs(kind_of_body("", data), data)
+    except GpsgridError as error:
+        assert refusal_of(error.reason).status < 500
+        return
+    assert 0 < len(found) <= MAX_EPOCHS
+    for one in found:
+        assert not (one.payload and one.epoch is not None)
+        if one.epoch is not None:
+            document = epoch_document(one.epoch)
+            assert len(station_epoch(document)) == len(one.epoch)
+
+
+def accept(data: bytes) -> None:
+    """Any header gives one of the types, or none."""
+    offered = ("application/json", "text/plain")
+    assert negotiated(data.decode("latin-1"), offered) in {*offered, None}
+
+
 def reading(*readers: Callable[[str, str], object]) -> Callable[[bytes], None]:
     """Return a target that reads a text file."""
 
@@ -214,6 +242,8 @@ SENTENCES = [
     b"$GNRMC,120000.00,A,5200.0000,N,00424.0000,E,0.1,20.0,010121,,,R*00\r\n",
 ]
 
+EPOCH = rover_epoch()
+BODIES = [rover_body(LAST_NS) * 2, rinex(EPOCH), epoch_json(EPOCH), rawx(EPOCH) * 2]
 TARGETS: dict[str, Target] = {
     "framing": Target(framing, _streams, interpreted=True),
     "msm": Target(msm, lambda folder: _payloads(folder, MSM_NUMBERS.__contains__), interpreted=True),
@@ -233,4 +263,6 @@ TARGETS: dict[str, Target] = {
     "ntrip": Target(ntrip, lambda _: ANSWERS),
     "sourcetable": Target(sourcetable, lambda _: TABLES),
     "nmea": Target(nmea, lambda _: SENTENCES),
+    "bodies": Target(bodies, lambda _: BODIES),
+    "accept": Target(accept, lambda _: [b"application/json;q=0.5, */*;q=0.1", b"text/html", b""]),
 }

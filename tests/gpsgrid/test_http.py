@@ -181,7 +181,12 @@ async def test_counters_reach_the_metrics():
         await client.post("/v1/position", content=BODY)
         await client.post("/v1/position", content=b"junk")
         text = (await client.get("/metrics")).text
+        await client.post("/v1/position", content=b"")
+        await client.get("/v1/nothing")
+        later = (await client.get("/metrics")).text
     assert 'gpsgrid_refusals_total{reason="malformed"} 1.0' in text
+    assert 'gpsgrid_door_refusals_total{door="http",reason="malformed"} 1.0' in later
+    assert 'gpsgrid_door_refusals_total{door="http",reason="not_found"} 1.0' in later
     assert 'gpsgrid_answer_latency_seconds_count{door="http"} 2.0' in text
     assert 'gpsgrid_answers_total{status="none"} 1.0' in text
     assert "gpsgrid_network_epochs_total 3.0" in text
@@ -283,15 +288,25 @@ async def test_the_reference_describes_bodies_examples_and_problems():
         document = (await client.get("/openapi.json")).json()
         assert (await client.get("/docs")).status_code == 200
     post = document["paths"]["/v1/position"]["post"]
-    assert "application/octet-stream" in post["requestBody"]["content"]
+    assert {"application/octet-stream", "application/json"} < set(post["requestBody"]["content"])
     assert {one["name"] for one in post["parameters"]} == {
         "antenna",
         "antenna_serial",
         "antenna_height",
+        "lat",
+        "lon",
+        "height",
+        "frame",
+        "frame_epoch",
+        "wait",
+        "explain",
+        "Content-Encoding",
         "X-Request-ID",
     }
     answer = post["responses"]["200"]["content"]["application/json"]
-    assert {*answer["example"], "refusal"} == set(answer["schema"]["properties"])  # null is left out of the reference
+    single, several = answer["schema"]["anyOf"]
+    assert {*answer["example"], "refusal"} == set(single["properties"])  # null is left out of the reference
+    assert several["items"] == single
     for status in ("400", "413", "422", "503"):
         assert "application/problem+json" in post["responses"][status]["content"]
     assert "$ref" not in json.dumps(answer)

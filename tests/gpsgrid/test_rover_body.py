@@ -149,6 +149,6 @@ def test_a_body_of_which_one_message_is_damaged_is_answered_with_a_warning(night
     request = read_rover_body(_asked(bytes(damaged)), time_ns, night.antennas)
     assert set((request.epoch.satellite // 100).tolist()) < set((epoch.satellite // 100).tolist())
     assert request.warnings == (
-        "part of the body is not used: q: 1 frames with a wrong checksum",
+        "part of the body is not used: 1 frames with a wrong checksum",
         "the last message of the body says that more follow; what has come is used",
     )
