@@ -17,7 +17,10 @@ MEMORY_S = 60.0
 _FEWEST = 6  # arcs that say something
 _QUIET_M = 0.005  # of a zenith delay: noise and multipath of a sound phase, generous
 _NORMAL = 1.4826  # standard deviation over median deviation of a normal distribution
-_WIDEST = 30.0
+# A drift goes on where a random walk turns back: over the seconds between two updates it moves several times less than a
+# walk that comes as far in a minute, so the walk need not come as far.
+_PERSISTENCE = 3.0
+_WIDEST = 10.0
 _CALM_S = 1200.0  # a storm is believed to be over so slowly
 
 
@@ -85,5 +88,5 @@ def scale(before: float, drift_m: FloatArray, expected: float, elapsed_s: float)
     if len(drift_m) < _FEWEST or expected <= 0.0:
         return calmer
     usual_m = _NORMAL * float(np.median(np.abs(drift_m)))
-    seen = float(np.sqrt(max(usual_m**2 - _QUIET_M**2, 0.0))) / expected
+    seen = float(np.sqrt(max(usual_m**2 - _QUIET_M**2, 0.0))) / (_PERSISTENCE * expected)
     return float(np.clip(max(seen, calmer), 1.0, _WIDEST))

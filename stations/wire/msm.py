@@ -115,7 +115,7 @@ def decode_msm(
             more == 1,
             constellation,
             _flags(flags),
-            msm_time_ns(number, constellation, time, near_ns),
+            msm_time_ns(number, constellation, int(time), near_ns),  # a kernel that is interpreted gives numpy's
             rows,
             first,
             end,

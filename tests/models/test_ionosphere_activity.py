@@ -64,9 +64,9 @@ def test_the_prior_widens_at_once_and_narrows_slowly():
     calm, storm = np.full(20, 0.002), np.tile([0.05, -0.05], 10)
     assert activity.scale(1.0, calm, 0.003, 5.0) == 1.0
     wide = activity.scale(1.0, storm, 0.003, 5.0)
-    assert wide == pytest.approx(1.4826 * 0.05 / 0.003, rel=0.02)
+    assert wide == pytest.approx(1.4826 * 0.05 / 0.009, rel=0.02)
     assert wide > activity.scale(wide, calm, 0.003, 60.0) > 0.9 * wide
-    assert activity.scale(1.0, np.full(20, 100.0), 0.003, 5.0) == 30.0
+    assert activity.scale(1.0, np.full(20, 100.0), 0.003, 5.0) == 10.0
 
 
 def test_one_bad_satellite_or_too_few_arcs_say_nothing():
