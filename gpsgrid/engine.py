@@ -36,6 +36,8 @@ from gpsgrid.network_view import NetworkView
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
+from gpsgrid.session_query import answer_session
+from gpsgrid.sessions import SessionLimits, Sessions
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS
 from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
@@ -75,6 +77,7 @@ class EngineConfig:
         filter: Constants of the network filter.
         hyper: Hyperparameters of the field until others are learned.
         clusters: How large the filters of a large network are.
+        sessions: How many sessions of rovers are kept, and for how long.
     """
 
     network: Network
@@ -86,6 +89,7 @@ class EngineConfig:
     filter: NetworkPolicy = NetworkPolicy()
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
     clusters: ClusterPolicy = ClusterPolicy()
+    sessions: SessionLimits = SessionLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,7 @@ class Engine:
         self._raw: Mapping[str, StationEpoch] = {}
         self._fields: dict[tuple[int, tuple[str, ...], tuple[int, ...]], Posterior] = {}
         self._waiting: list[_Waiting] = []
+        self._sessions = Sessions(config.sessions)
 
     def handle(self, event: Event) -> list[Output]:
         """Take in one event; return what follows from it, in order."""
@@ -254,6 +259,7 @@ class Engine:
                 if not self._snapshots:
                     outputs.append(self._refused("saved state", Reason.UNUSABLE_STATE, _FROM_THE_FUTURE))
                 self._solver.restart()
+                self._sessions.clear()
                 self._snapshots.clear()
                 self._fields.clear()
                 self._window = LearningWindow()
@@ -287,6 +293,7 @@ class Engine:
         self.health.stations.update(known)
         self._assembler.expect(frozenset(known))
         self._ingest.forget(changes.left)
+        self._sessions.clear()
         self._snapshots.clear()
         self._fields.clear()
         self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
@@ -345,11 +352,24 @@ class Engine:
                 refusal(request.name, Reason.NO_NETWORK, text, request.epoch.time_ns, network.frame, network.epoch)
             )
         try:
-            answer = answer_rover(Service(self.config.query, network, snapshot, self._posterior), request)
+            service = Service(self.config.query, network, snapshot, self._posterior)
+            answer = self._of_session(service, request) if request.session else answer_rover(service, request)
         except GpsgridError as error:  # an antenna without a calibration for one of the frequencies
             time_ns = request.epoch.time_ns
             answer = refusal(request.name, error.reason, str(error), time_ns, network.frame, network.epoch)
         return self._answered(answer)
+
+    def _of_session(self, service: Service, request: RoverRequest) -> Answer:
+        """Answer an epoch of a session, and carry the session on."""
+        policy = replace(service.policy.session, rover=service.policy.rover, motion=request.motion)
+        now_ns = self._snapshots[-1].time_ns
+        state = self._sessions.state_of(request.session, request.motion, now_ns)
+        if state is None:
+            full = f"{self._sessions.limits.maximum} sessions are in use; this epoch was answered by itself"
+            return answer_rover(service, replace(request, warnings=(*request.warnings, full)))
+        answered = answer_session(service, policy, request, state)
+        self._sessions.keep(request.session, request.motion, answered.state, now_ns)
+        return answered.answer
 
     def _answered(self, answer: Answer) -> PositionAnswered:
         self.health.answers[str(answer.status)] += 1

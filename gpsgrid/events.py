@@ -11,6 +11,7 @@ from gpsgrid.station_changes import StationChanges
 from models.coordinates_monitor import Judgement
 from models.field.kernels import Hyperparameters
 from models.field.solve import FieldObservations
+from models.session_state import Motion
 from stations.antex import AntennaTable
 from stations.arrays import FloatArray
 from stations.catalog import Network
@@ -43,6 +44,8 @@ class PositionAsked:
         host_ns: When it was asked.
         antenna, antenna_serial: Antenna of the rover; overrides what the payload says.
         antenna_height_m: Marker to antenna reference point; the answer is at the marker.
+        session: Name of a session that carries state from epoch to epoch; empty for an answer from this epoch alone.
+        motion: What a session assumes of the rover between epochs.
     """
 
     request: str
@@ -51,6 +54,8 @@ class PositionAsked:
     antenna: str = ""
     antenna_serial: str = ""
     antenna_height_m: float | None = None
+    session: str = ""
+    motion: Motion = Motion.FREE
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def read_rover_body(
             calibration = antennas.find(antenna, serial)
         else:
             warnings.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
-    return RoverRequest(event.request, epochs[-1], calibration, height or 0.0, tuple(warnings))
+    return RoverRequest(
+        event.request, epochs[-1], calibration, height or 0.0, tuple(warnings), event.session, event.motion
+    )
 
 
 def _warnings(epochs: list[StationEpoch], refused: list[Refused], *, unfinished: bool) -> list[str]:
