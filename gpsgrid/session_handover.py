@@ -55,7 +55,7 @@ def change_master(policy: SessionPolicy, state: SessionState, network: NetworkSt
 
 
 def _shift_cyc(state: SessionState, network: NetworkState, old: int, new: int) -> FloatArray:
-    """Return old minus new ambiguities in whole cycles up to a level per carrier, NaN where unknown, ``(slot, arc)``."""
+    """Return old minus new ambiguities: whole cycles up to a level per carrier, NaN where unknown, ``(slot, arc)``."""
     held = held_between(network, old, new, state.satellite)
     arcs = {
         (int(r), int(s)): k for k, (r, s) in enumerate(zip(network.arc_station, network.arc_satellite, strict=True))

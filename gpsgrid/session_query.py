@@ -18,7 +18,7 @@ from gpsgrid.query import (
 from gpsgrid.session_handover import change_master
 from models import session
 from models.double_difference import with_company
-from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus
+from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus, cautious
 from models.session import SessionInfo
 from models.session_observe import SessionEpoch
 from models.session_state import SessionPolicy, SessionState
@@ -66,7 +66,9 @@ def answer_session(
     snapshot = place.service.snapshot
     if state.master not in ("", master):
         state = change_master(policy, state, snapshot.state, master)
-    after, info = session.step(policy, state, epoch, single, may_fix=snapshot.trusted and snapshot.resolved)
+    if not snapshot.resolved:
+        policy = replace(policy, rover=cautious(policy.rover), hold_probability=0.0)
+    after, info = session.step(policy, state, epoch, single, may_fix=snapshot.trusted)
     return SessionAnswer(worded(place, request, info.solution, nearest if info.from_single else master), after, info)
 
 

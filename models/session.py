@@ -23,7 +23,7 @@ from models.session_state import (
     ionosphere_index,
     reset_ambiguities,
 )
-from models.session_update import Noise, noise_of, surprise, update
+from models.session_update import Noise, learned_noise, misfit, noise_of, noise_scale, update
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.frames import enu_rotation_at
 
@@ -117,11 +117,12 @@ def _fitted(policy: SessionPolicy, taken: TakenIn, epoch: SessionEpoch) -> _Fitt
     """Reset ambiguities and leave out codes until all innovations are plausible; ``None`` when that is most of them."""
     state, arcs = taken.state, taken.arcs
     model = equations(state, epoch, arcs)
-    noise = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs])
+    scale = noise_scale(policy, state.noise)
+    noise = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs], scale)
     resets: list[int] = []
     seen: set[int] = set()
     for _ in range(_MAX_TESTS):
-        size = surprise(state.mean, state.covariance, model, noise.tested_m2)
+        size = misfit(state.mean, state.covariance, model, noise.tested_m2).size
         size[list(seen)] = 0.0
         worst = int(np.argmax(size))
         if size[worst] < policy.outlier_limit:
@@ -139,7 +140,7 @@ def _fitted(policy: SessionPolicy, taken: TakenIn, epoch: SessionEpoch) -> _Fitt
     if share > policy.reset_share and not taken.first.all():
         return None
     if resets:
-        fresh = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs])
+        fresh = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs], scale)
         unused = noise.reported_m2 - fresh.reported_m2
         noise = Noise(noise.reported_m2, fresh.carried_m2 + unused, noise.tested_m2)
     satellites = epoch.rover.satellite[np.array(sorted(set(resets)), dtype=np.int64)]
@@ -167,6 +168,10 @@ def _solved(
         found = replace(found, rows=found.rows[:0], integers=found.integers[:0])
     carried = hold(policy, confirm(carried, found), found)
     carried = _without_odd(policy, carried, fitted.taken, odd)
+    likely = condition_on_integers(state.mean, state.covariance, found.rows, found.integers)
+    fit = misfit(*likely, model, fitted.noise.reported_m2)
+    noise = learned_noise(policy, state.noise, fit, model, fitted.noise, float(np.max(fitted.taken.elapsed_s)))
+    carried = replace(carried, noise=noise)
     solution = _position(policy, state, carried, fitted, epoch, found)
     carried, solution, agrees, from_single = _compared(policy, carried, solution, single)
     if carried.disagreements >= policy.disagreements:

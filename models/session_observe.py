@@ -17,6 +17,7 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S
 
 _SAME_CARRIER_M = 1e-6
+_SAME_EPOCH_S = 0.005  # time tags differ from the round epoch by the clocks
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Equations:
         design: Derivative of the single differences by the state, shape ``(m, state)``.
         value_m: Single differences less corrections, shape ``(m,)``.
         factor: Elevation factor of the variance, of rover and master together, shape ``(m,)``.
-        shared_m2: What the age of the network epoch adds, the same error in all rows of a satellite, ``(m, m)``.
+        shared_m2: What the age of the network epoch adds, the same error in all rows of a satellite, ``(m, m)``;
+            ``None`` when both are of one epoch.
         elevation_rad: Shape ``(n,)``.
     """
 
@@ -58,7 +60,7 @@ class Equations:
     design: FloatArray
     value_m: FloatArray
     factor: FloatArray
-    shared_m2: FloatArray
+    shared_m2: FloatArray | None
     elevation_rad: FloatArray
 
     @property
@@ -153,9 +155,11 @@ def equations(state: SessionState, epoch: SessionEpoch, arcs: IntArray) -> Equat
     )
 
 
-def _aged_m2(epoch: SessionEpoch, double: DoubleDifferences) -> FloatArray:
+def _aged_m2(epoch: SessionEpoch, double: DoubleDifferences) -> FloatArray | None:
     """Return the covariance that grows with the age of the master's epoch, shape ``(m, m)``."""
     age_s = abs(epoch.rover.raw.time_ns - epoch.master.raw.time_ns) / NS_PER_S
+    if age_s < _SAME_EPOCH_S:
+        return None
     row = double.row
     same = row[:, None] == row[None, :]
     walk = IONOSPHERE_WALK_M_PER_SQRT_S**2 * age_s * epoch.rover.slant_factor**2

@@ -9,7 +9,7 @@ are not in the state; the update takes double differences.
 Nothing here knows observations. Rule for maintainers: every change of the layout lives in this file.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -59,6 +59,10 @@ class SessionPolicy:
             times as far vertically, or within four sigma.
         certain: A single epoch with at most this probability of a wrong fix may speak against the session.
         disagreements: Epochs in a row after which the session starts anew.
+        start_scale: Factor on the standard deviations of a rover of which nothing is known yet.
+        start_weight: How many residuals that counts as.
+        noise_memory_s: How long residuals count for the noise of the rover.
+        scales: Smallest and largest factor.
         reset_share: Share of satellites with slips that the receiver did not report, after which it does as well.
     """
 
@@ -85,6 +89,10 @@ class SessionPolicy:
     agreement_m: float = 0.04
     certain: float = 1e-3
     disagreements: int = 2
+    start_scale: float = 1.5
+    start_weight: float = 100.0
+    noise_memory_s: float = 120.0
+    scales: tuple[float, float] = (0.7, 6.0)
     reset_share: float = 0.5
 
 
@@ -107,6 +115,8 @@ class SessionState:
         disagreements: Epochs in a row in which a single epoch spoke against the session.
         wrong_probability: That what is held is wrong; NaN when nothing is.
         restarts: How often the session started anew because it was wrong.
+        noise: Squared residuals of codes and phases over what was expected, and how much was expected, both fading,
+            shape ``(2, 2)``: see :attr:`scale`.
     """
 
     time_ns: int
@@ -128,6 +138,7 @@ class SessionState:
     disagreements: int = 0
     wrong_probability: float = float("nan")
     restarts: int = 0
+    noise: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
 
 
 def init() -> SessionState:

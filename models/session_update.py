@@ -8,7 +8,7 @@ this epoch.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 from models.session_observe import Equations
 from models.session_state import SessionPolicy
@@ -55,7 +55,12 @@ def repetition_factor(elapsed_s: FloatArray, correlation_s: float) -> FloatArray
 
 
 def noise_of(
-    policy: SessionPolicy, equations: Equations, elapsed_s: FloatArray, first: BoolArray, fresh: BoolArray
+    policy: SessionPolicy,
+    equations: Equations,
+    elapsed_s: FloatArray,
+    first: BoolArray,
+    fresh: BoolArray,
+    scale: FloatArray,
 ) -> Noise:
     """Return the variances of an epoch.
 
@@ -65,9 +70,10 @@ def noise_of(
         elapsed_s: Since each satellite was last observed, shape ``(n,)``.
         first: Satellites that were not observed before, shape ``(n,)``.
         fresh: Ambiguities of which nothing has been learned, shape ``(slot, n)``.
+        scale: Factor on the standard deviations of codes and of phases of this rover, shape ``(2,)``.
     """
     double, rover = equations.double, policy.rover
-    sd = np.where(double.is_code, rover.code_sd_m, rover.phase_sd_m)
+    sd = np.where(double.is_code, rover.code_sd_m * scale[0], rover.phase_sd_m * scale[1])
     reported = sd**2 * equations.factor + np.where(double.mixed, rover.mixed_code_sd_m**2, 0.0)
     tested = reported * np.where(double.is_code, policy.code_factor, policy.phase_factor) ** 2
     new = np.where(double.is_code, first[double.row], fresh[double.slot, double.row])
@@ -99,21 +105,47 @@ def update(
     return mean + gain @ innovation, 0.5 * (after + after.T)
 
 
-def surprise(mean: FloatArray, covariance: FloatArray, equations: Equations, variance_m2: FloatArray) -> FloatArray:
-    """Return how surprising each single difference is, given all the others, in sigmas, shape ``(m,)``.
+@dataclass(frozen=True)
+class Misfit:
+    """How single differences fit all the others.
+
+    Attributes:
+        size: In sigmas, shape ``(m,)``.
+        square, share: Their squared residuals over their variances, and what was to be expected of it, shape ``(m,)``:
+            the sum of the one over the sum of the other is by how much the variances of a group exceed what was used.
+    """
+
+    size: FloatArray
+    square: FloatArray
+    share: FloatArray
+
+
+def misfit(mean: FloatArray, covariance: FloatArray, equations: Equations, variance_m2: FloatArray) -> Misfit:
+    """Return how surprising each single difference is, given all the others.
+
+    Args:
+        mean: Predicted, shape ``(state,)``.
+        covariance: Shape ``(state, state)``.
+        equations: Of the epoch.
+        variance_m2: Of the single differences, shape ``(m,)``.
+
+    Raises:
+        numpy.linalg.LinAlgError: As :func:`update`.
 
     Source:
-        Data snooping in innovations, Teunissen (1990), IEEE PLANS '90, eq. 14 with one-dimensional alternatives.
+        Data snooping, Teunissen (1990), IEEE PLANS '90, eq. 14 with one-dimensional alternatives; variances: Foerstner
+        (1979), eq. 9, in terms of innovations.
     """
     _, innovation, spread = _innovation(mean, covariance, equations, variance_m2)
-    factor = cho_factor(spread, lower=True, check_finite=False)
     operator = equations.double.operator
-    top = operator.T @ cho_solve(factor, innovation, check_finite=False)
-    weight = np.einsum("ij,ij->j", operator, cho_solve(factor, operator, check_finite=False))
+    factor = cholesky(spread, lower=True, check_finite=False)
+    white = solve_triangular(factor, np.column_stack([operator, innovation]), lower=True, check_finite=False)
+    top = white[:, :-1].T @ white[:, -1]
+    weight = np.einsum("ij,ij->j", white[:, :-1], white[:, :-1])
     usable = weight > 1e-9 * weight.max()  # rows that no other observation controls
     size = np.zeros(len(top))
     size[usable] = np.abs(top[usable]) / np.sqrt(weight[usable])
-    return size
+    return Misfit(size, variance_m2 * top**2, variance_m2 * weight)
 
 
 def _innovation(
@@ -122,9 +154,45 @@ def _innovation(
     operator = equations.double.operator
     design = operator @ equations.design
     innovation = operator @ (equations.value_m - equations.design @ mean)
-    noise = operator @ (np.diag(variance_m2) + equations.shared_m2) @ operator.T
+    noise = (operator * variance_m2) @ operator.T
+    if equations.shared_m2 is not None:
+        noise += operator @ equations.shared_m2 @ operator.T
     spread = design @ covariance @ design.T + noise
     if not (np.all(np.isfinite(innovation)) and np.all(np.isfinite(spread))):
         message = "observations or corrections are not finite"
         raise np.linalg.LinAlgError(message)
     return design, innovation, spread
+
+
+def noise_scale(policy: SessionPolicy, noise: FloatArray) -> FloatArray:
+    """Return the factors on the standard deviations of codes and of phases, shape ``(2,)``."""
+    variance = (noise[0] + policy.start_weight * policy.start_scale**2) / (noise[1] + policy.start_weight)
+    scale: FloatArray = np.clip(np.sqrt(variance), *policy.scales)
+    return scale
+
+
+def learned_noise(
+    policy: SessionPolicy, noise: FloatArray, fit: Misfit, equations: Equations, used: Noise, elapsed_s: float
+) -> FloatArray:
+    """Return what is known of a rover's noise after an epoch, as :attr:`SessionState.noise`.
+
+    Args:
+        policy: Constants.
+        noise: Before.
+        fit: Of the epoch with ``used.reported_m2``.
+        equations: Of the epoch.
+        used: Variances; observations left out do not count.
+        elapsed_s: Since the last epoch.
+
+    Source:
+        Foerstner (1979), eq. 9: squared residuals of a group over its share of the redundancy.
+    """
+    fading = float(np.exp(-elapsed_s / policy.noise_memory_s))
+    usual = (used.reported_m2 < _UNUSED_M2) & ~equations.double.mixed & (fit.size < policy.outlier_limit)
+    scale = noise_scale(policy, noise)
+    out = fading * noise
+    for group, is_code in enumerate((True, False)):
+        rows = usual & (equations.double.is_code == is_code)
+        out[0, group] += scale[group] ** 2 * float(np.sum(fit.square[rows]))
+        out[1, group] += float(np.sum(fit.share[rows]))
+    return out
