@@ -16,14 +16,17 @@ from gpsgrid.query import (
     worded,
 )
 from gpsgrid.session_handover import change_master
+from gpsgrid.snapshot import Snapshot
 from models import session
 from models.double_difference import with_company
 from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus, cautious
 from models.session import SessionInfo
 from models.session_observe import SessionEpoch
 from models.session_state import SessionPolicy, SessionState
+from stations.arrays import BoolArray, IntArray
 from stations.gpstime import to_iso
 
+_DOUBTED_WEIGHT = 0.5  # of the robust field
 _LOYALTY = 1.3  # a master is kept until another is this much nearer: changes cost what the network does not hold
 
 
@@ -93,4 +96,17 @@ def _epoch(place: Place, request: RoverRequest, single: RoverSolution, master: s
     if len(keep) - len(np.unique(rover.satellite[keep] // 100)) < MIN_SATELLITES - 1:
         return None
     rover, base = rover.rows(keep), base.rows(keep)
-    return SessionEpoch(rover, base, master, corrections_between(place, rover, base, master), reference_m)
+    corrections = corrections_between(place, rover, base, master)
+    doubtful, epochs = _judged(place.service.snapshot, master, rover.satellite)
+    return SessionEpoch(rover, base, master, corrections, reference_m, doubtful, epochs)
+
+
+def _judged(snapshot: Snapshot, master: str, satellites: IntArray) -> tuple[BoolArray, IntArray]:
+    """Return which satellites the network doubts at the master, and for how many epochs it has followed them."""
+    delays, state = snapshot.delays, snapshot.state
+    index = state.stations.index(master)
+    bad = ~delays.clean | (snapshot.field.weight < _DOUBTED_WEIGHT)
+    doubtful = np.isin(satellites, delays.satellite[(delays.station == index) & bad])
+    mine = state.arc_station == index
+    epochs = dict(zip(state.arc_satellite[mine].tolist(), state.arc_epochs[mine].tolist(), strict=True))
+    return doubtful, np.array([epochs.get(one, -1) for one in satellites.tolist()], dtype=np.int64)

@@ -116,7 +116,7 @@ def _anew(
 def _fitted(policy: SessionPolicy, taken: TakenIn, epoch: SessionEpoch) -> _Fitted | None:
     """Reset ambiguities and leave out codes until all innovations are plausible; ``None`` when that is most of them."""
     state, arcs = taken.state, taken.arcs
-    model = equations(state, epoch, arcs)
+    model = equations(policy, state, epoch, arcs)
     scale = noise_scale(policy, state.noise)
     noise = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs], scale)
     resets: list[int] = []

@@ -11,7 +11,7 @@ from models.double_difference import DoubleDifferences, double_differences
 from models.observables import SLOTS, ionosphere_factor
 from models.reduction import Reduced
 from models.rover import CLOCK_DRIFT_M_PER_S, IONOSPHERE_WALK_M_PER_SQRT_S, Corrections
-from models.session_state import POSITION, ZWD, SessionState, ambiguity_index, ionosphere_index
+from models.session_state import POSITION, ZWD, SessionPolicy, SessionState, ambiguity_index, ionosphere_index
 from models.weights import elevation_variance_m2
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.constants import NS_PER_S
@@ -29,6 +29,9 @@ class SessionEpoch:
         station: Name of the master.
         corrections: For these satellites, as of the master's epoch.
         reference_m: Where ``rover`` was reduced, ECEF, shape ``(3,)``.
+        doubtful: Satellites whose observations at the master the network doubts, shape ``(n,)``.
+        master_epochs: Network epochs for which the network has followed the master's ambiguities, -1 where it does
+            not, shape ``(n,)``.
     """
 
     rover: Reduced
@@ -36,6 +39,8 @@ class SessionEpoch:
     station: str
     corrections: Corrections
     reference_m: FloatArray
+    doubtful: BoolArray
+    master_epochs: IntArray
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,11 @@ def new_ambiguities_cyc(state: SessionState, epoch: SessionEpoch, arcs: IntArray
     return value
 
 
-def equations(state: SessionState, epoch: SessionEpoch, arcs: IntArray) -> Equations:
+def equations(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch, arcs: IntArray) -> Equations:
     """Return the observation equations of an epoch.
 
     Args:
+        policy: Constants.
         state: With all satellites of the epoch.
         epoch: Observations.
         arcs: Of its satellites, shape ``(n,)``.
@@ -142,7 +148,8 @@ def equations(state: SessionState, epoch: SessionEpoch, arcs: IntArray) -> Equat
     value_m = double.value_m - corrections.zwd_m @ wet - double.delay * corrections.ionosphere_m[row]
     # The position of the state starts from its origin, the observations from where they were reduced.
     value_m = value_m + design[:, POSITION] @ (epoch.reference_m - state.origin_m)
-    factor = elevation_variance_m2(1.0, rover.elevation_rad) + elevation_variance_m2(1.0, master.elevation_rad)
+    own, other = (elevation_variance_m2(1.0, one.elevation_rad) for one in (rover, master))
+    factor = own + other * np.where(epoch.doubtful, policy.doubtful_factor**2, 1.0)
     return Equations(
         double,
         arcs,

@@ -44,6 +44,7 @@ class SessionPolicy:
         position_sd_m: How far the true position may be from where an epoch is linearised.
         code_factor, phase_factor: On the standard deviation of what is carried: multipath is no white noise.
         correlation_s: Of multipath; observations closer together say less than independent ones.
+        doubtful_factor: On the standard deviation of observations of the master that the network doubts.
         ionosphere_factor: On the covariance of the field, whose errors last.
         ionosphere_tau_s, zwd_tau_s: How long errors of the field and of the zenith delays last.
         handover_sd_m: What a change of master adds to the ionosphere, zenith.
@@ -73,6 +74,7 @@ class SessionPolicy:
     code_factor: float = 3.0
     phase_factor: float = 1.5
     correlation_s: float = 30.0
+    doubtful_factor: float = 10.0
     ionosphere_factor: float = 2.0
     ionosphere_tau_s: float = 1200.0
     zwd_tau_s: float = 7200.0
@@ -106,7 +108,7 @@ class SessionState:
         master: Station of the single differences.
         origin_m: Of the position, ECEF, shape ``(3,)``.
         mean, covariance: Shapes ``(state,)``, ``(state, state)``.
-        satellite, seen_ns, rover_lock_ms, master_lock_ms: Shape ``(arc,)``, satellites ascending.
+        satellite, seen_ns, rover_lock_ms, master_lock_ms, master_epochs: Shape ``(arc,)``, satellites ascending.
         phase_m: Reduced single differences at the last observation, shape ``(slot, arc)``.
         wavelength_m: Of carriers whose ambiguity is in use, otherwise NaN, shape ``(slot, arc)``.
         fresh: Ambiguities nothing was learned of yet, shape ``(slot, arc)``.
@@ -129,6 +131,7 @@ class SessionState:
     seen_ns: IntArray
     rover_lock_ms: IntArray
     master_lock_ms: IntArray
+    master_epochs: IntArray
     phase_m: FloatArray
     wavelength_m: FloatArray
     fresh: BoolArray
@@ -152,6 +155,7 @@ def init() -> SessionState:
         np.zeros(3),
         np.zeros(HEAD),
         np.zeros((HEAD, HEAD)),
+        none,
         none,
         none,
         none,
@@ -190,6 +194,7 @@ def drop_arcs(state: SessionState, gone: BoolArray) -> SessionState:
         seen_ns=state.seen_ns[keep],
         rover_lock_ms=state.rover_lock_ms[keep],
         master_lock_ms=state.master_lock_ms[keep],
+        master_epochs=state.master_epochs[keep],
         phase_m=state.phase_m[:, keep],
         wavelength_m=state.wavelength_m[:, keep],
         fresh=state.fresh[:, keep],
@@ -229,6 +234,7 @@ def add_arcs(state: SessionState, satellites: IntArray) -> SessionState:
         seen_ns=whole(state.seen_ns),
         rover_lock_ms=whole(state.rover_lock_ms),
         master_lock_ms=whole(state.master_lock_ms),
+        master_epochs=whole(state.master_epochs),
         phase_m=slots(state.phase_m),
         wavelength_m=slots(state.wavelength_m),
         fresh=np.concatenate([state.fresh, np.ones((SLOTS, new), dtype=np.bool_)], axis=1)[:, order],
