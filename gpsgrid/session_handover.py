@@ -47,7 +47,7 @@ def change_master(policy: SessionPolicy, state: SessionState, network: NetworkSt
         wavelength_m=np.where(np.isfinite(shift), state.wavelength_m, np.nan),
         phase_m=np.full_like(state.phase_m, np.nan),
         master_lock_ms=np.zeros_like(state.master_lock_ms),
-        master_epochs=np.full_like(state.master_epochs, -1),
+        followed=np.full_like(state.followed, -1),
         found_rows=state.found_rows[:0],
         found=state.found[:0],
         found_epochs=0,

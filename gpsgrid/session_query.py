@@ -21,9 +21,10 @@ from models import session
 from models.double_difference import with_company
 from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus, cautious
 from models.session import SessionInfo
-from models.session_observe import SessionEpoch
+from models.session_observe import MasterFindings, SessionEpoch
 from models.session_state import SessionPolicy, SessionState
-from stations.arrays import BoolArray, IntArray
+from models.validity import SLIP
+from stations.arrays import IntArray
 from stations.gpstime import to_iso
 
 _DOUBTED_WEIGHT = 0.5  # of the robust field
@@ -97,16 +98,20 @@ def _epoch(place: Place, request: RoverRequest, single: RoverSolution, master: s
         return None
     rover, base = rover.rows(keep), base.rows(keep)
     corrections = corrections_between(place, rover, base, master)
-    doubtful, epochs = _judged(place.service.snapshot, master, rover.satellite)
-    return SessionEpoch(rover, base, master, corrections, reference_m, doubtful, epochs)
+    return SessionEpoch(rover, base, corrections, reference_m, _judged(place.service.snapshot, master, rover.satellite))
 
 
-def _judged(snapshot: Snapshot, master: str, satellites: IntArray) -> tuple[BoolArray, IntArray]:
-    """Return which satellites the network doubts at the master, and for how many epochs it has followed them."""
-    delays, state = snapshot.delays, snapshot.state
+def _judged(snapshot: Snapshot, master: str, satellites: IntArray) -> MasterFindings:
+    """Return what the network found out about its observations of some satellites at the master."""
+    delays, state, observed = snapshot.delays, snapshot.state, snapshot.info.observed
     index = state.stations.index(master)
     bad = ~delays.clean | (snapshot.field.weight < _DOUBTED_WEIGHT)
-    doubtful = np.isin(satellites, delays.satellite[(delays.station == index) & bad])
+    slipped = observed.arc[(observed.flags & SLIP) != 0]
     mine = state.arc_station == index
     epochs = dict(zip(state.arc_satellite[mine].tolist(), state.arc_epochs[mine].tolist(), strict=True))
-    return doubtful, np.array([epochs.get(one, -1) for one in satellites.tolist()], dtype=np.int64)
+    return MasterFindings(
+        master,
+        np.isin(satellites, delays.satellite[(delays.station == index) & bad]),
+        np.isin(satellites, state.arc_satellite[slipped][state.arc_station[slipped] == index]),
+        np.array([epochs.get(one, -1) for one in satellites.tolist()], dtype=np.int64),
+    )

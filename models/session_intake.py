@@ -71,7 +71,7 @@ def take_in(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch) -> 
     elapsed_ms = elapsed // NS_PER_MS
     lost = lock_lost(elapsed_ms, state.rover_lock_ms[arcs], rover_lock)
     lost |= lock_lost(elapsed_ms, state.master_lock_ms[arcs], master_lock)
-    lost |= _began_anew(state.master_epochs[arcs], epoch.master_epochs, first)
+    lost |= epoch.findings.slipped | _began_anew(state.followed[arcs], epoch.findings.followed, first)
     phase_m, wavelength_m = single_phases_m(epoch), wavelengths_m(epoch)
     jumped = _jumps(policy, epoch, phase_m - state.phase_m[:, arcs], lost | first)
     there = np.isfinite(phase_m)
@@ -92,10 +92,13 @@ def take_in(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch) -> 
 
 
 def _began_anew(before: IntArray, now: IntArray, first: BoolArray) -> BoolArray:
-    """Return the satellites whose ambiguities at the master the network has begun anew, shape ``(n,)``."""
+    """Return the satellites that the network has begun anew at the master while the rover was not asking, ``(n,)``.
+
+    Its reasons may be others than a slip, but nobody has seen the epochs in between.
+    """
     known = (before >= 0) & (now >= 0) & ~first
-    if not np.any(now[known] > before[known]):
-        return np.zeros(len(now), dtype=np.bool_)  # the network has not moved on
+    if not np.any(now[known] > before[known] + 1):
+        return np.zeros(len(now), dtype=np.bool_)  # at most one network epoch, which is this one
     anew: BoolArray = known & (now <= before)
     return anew
 
@@ -107,8 +110,8 @@ def _remembered(
     time_ns = epoch.rover.raw.time_ns
     seen, rover_lock, master_lock = state.seen_ns.copy(), state.rover_lock_ms.copy(), state.master_lock_ms.copy()
     seen[arcs], rover_lock[arcs], master_lock[arcs] = time_ns, epoch.rover.raw.lock_ms, epoch.master.raw.lock_ms
-    master_epochs = state.master_epochs.copy()
-    master_epochs[arcs] = epoch.master_epochs
+    followed = state.followed.copy()
+    followed[arcs] = epoch.findings.followed
     phases, wavelengths = state.phase_m.copy(), state.wavelength_m.copy()
     phases[:, arcs], wavelengths[:, arcs] = phase_m, wavelength_m
     return replace(
@@ -119,7 +122,7 @@ def _remembered(
         seen_ns=seen,
         rover_lock_ms=rover_lock,
         master_lock_ms=master_lock,
-        master_epochs=master_epochs,
+        followed=followed,
         phase_m=phases,
         wavelength_m=wavelengths,
     )

@@ -21,26 +21,43 @@ _SAME_EPOCH_S = 0.005  # time tags differ from the round epoch by the clocks
 
 
 @dataclass(frozen=True)
+class MasterFindings:
+    """What the network has found out about its observations at the master, satellite by satellite.
+
+    Attributes:
+        station: Name of the master.
+        doubtful: Observations that the network doubts, shape ``(n,)``.
+        slipped: Phases that slipped at its last epoch, shape ``(n,)``.
+        followed: Network epochs since it began with these ambiguities, -1 where it has none, shape ``(n,)``.
+    """
+
+    station: str
+    doubtful: BoolArray
+    slipped: BoolArray
+    followed: IntArray
+
+
+@dataclass(frozen=True)
 class SessionEpoch:
     """One epoch of a rover with what the network says about it.
 
     Attributes:
         rover, master: The same satellites in the same order, at least two of each system.
-        station: Name of the master.
         corrections: For these satellites, as of the master's epoch.
         reference_m: Where ``rover`` was reduced, ECEF, shape ``(3,)``.
-        doubtful: Satellites whose observations at the master the network doubts, shape ``(n,)``.
-        master_epochs: Network epochs for which the network has followed the master's ambiguities, -1 where it does
-            not, shape ``(n,)``.
+        findings: About the master.
     """
 
     rover: Reduced
     master: Reduced
-    station: str
     corrections: Corrections
     reference_m: FloatArray
-    doubtful: BoolArray
-    master_epochs: IntArray
+    findings: MasterFindings
+
+    @property
+    def station(self) -> str:
+        """Name of the master."""
+        return self.findings.station
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ def equations(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch, a
     # The position of the state starts from its origin, the observations from where they were reduced.
     value_m = value_m + design[:, POSITION] @ (epoch.reference_m - state.origin_m)
     own, other = (elevation_variance_m2(1.0, one.elevation_rad) for one in (rover, master))
-    factor = own + other * np.where(epoch.doubtful, policy.doubtful_factor**2, 1.0)
+    factor = own + other * np.where(epoch.findings.doubtful, policy.doubtful_factor**2, 1.0)
     return Equations(
         double,
         arcs,

@@ -108,7 +108,7 @@ class SessionState:
         master: Station of the single differences.
         origin_m: Of the position, ECEF, shape ``(3,)``.
         mean, covariance: Shapes ``(state,)``, ``(state, state)``.
-        satellite, seen_ns, rover_lock_ms, master_lock_ms, master_epochs: Shape ``(arc,)``, satellites ascending.
+        satellite, seen_ns, rover_lock_ms, master_lock_ms, followed: Shape ``(arc,)``, satellites ascending.
         phase_m: Reduced single differences at the last observation, shape ``(slot, arc)``.
         wavelength_m: Of carriers whose ambiguity is in use, otherwise NaN, shape ``(slot, arc)``.
         fresh: Ambiguities nothing was learned of yet, shape ``(slot, arc)``.
@@ -131,7 +131,7 @@ class SessionState:
     seen_ns: IntArray
     rover_lock_ms: IntArray
     master_lock_ms: IntArray
-    master_epochs: IntArray
+    followed: IntArray
     phase_m: FloatArray
     wavelength_m: FloatArray
     fresh: BoolArray
@@ -194,7 +194,7 @@ def drop_arcs(state: SessionState, gone: BoolArray) -> SessionState:
         seen_ns=state.seen_ns[keep],
         rover_lock_ms=state.rover_lock_ms[keep],
         master_lock_ms=state.master_lock_ms[keep],
-        master_epochs=state.master_epochs[keep],
+        followed=state.followed[keep],
         phase_m=state.phase_m[:, keep],
         wavelength_m=state.wavelength_m[:, keep],
         fresh=state.fresh[:, keep],
@@ -234,7 +234,7 @@ def add_arcs(state: SessionState, satellites: IntArray) -> SessionState:
         seen_ns=whole(state.seen_ns),
         rover_lock_ms=whole(state.rover_lock_ms),
         master_lock_ms=whole(state.master_lock_ms),
-        master_epochs=whole(state.master_epochs),
+        followed=whole(state.followed),
         phase_m=slots(state.phase_m),
         wavelength_m=slots(state.wavelength_m),
         fresh=np.concatenate([state.fresh, np.ones((SLOTS, new), dtype=np.bool_)], axis=1)[:, order],

@@ -1,10 +1,10 @@
-"""A rover in a small world, and the network's corrections for it, epoch after epoch; made without the models under test."""
+"""A rover in a small world, and the network's corrections for it, epoch after epoch."""
 
 import numpy as np
 
 from models import session
 from models.rover import Corrections, RoverPolicy, RoverStatus, common_rows, solve
-from models.session_observe import SessionEpoch
+from models.session_observe import MasterFindings, SessionEpoch
 from models.session_state import SessionPolicy, init
 
 POLICY = SessionPolicy()
@@ -63,7 +63,8 @@ class Drive:
         corrections = Corrections(truth_m + error_m, covariance, zwd_m, np.diag([0.003, 0.002]) ** 2)
         quiet = np.zeros(len(column), dtype=bool)
         followed = np.full(len(column), 100)
-        return SessionEpoch(rover, base, master, corrections, world.station_m[1], quiet, followed)
+        findings = MasterFindings(master, quiet, quiet, followed)
+        return SessionEpoch(rover, base, corrections, world.station_m[1], findings)
 
     def step(self, policy=POLICY, epoch=None, single=None, *, may_fix=True):
         """Take the next epoch in; return what happened."""

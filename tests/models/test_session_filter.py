@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.rover import RoverStatus
+from models.rover import RoverSolution, RoverStatus
 from models.session_state import (
     HEAD,
     Motion,
@@ -24,7 +24,7 @@ MU = np.array([1.0, (1575.42 / 1227.60) ** 2])
 PLAIN = SessionPolicy(scales=(1.0, 1.0), outlier_limit=50.0, ionosphere_limit=50.0)
 
 
-def batch(policy, epochs, start_cyc):
+def batch(policy, epochs, start_cyc):  # noqa: C901, PLR0915 - one adjustment from beginning to end, on purpose
     """Return position and ambiguities at the last epoch, and the covariance of both, from one dense adjustment.
 
     Unknowns: per epoch a position, two zenith delays, an ionosphere per satellite and four clocks; two ambiguities per
@@ -192,8 +192,6 @@ def test_without_leave_nothing_is_fixed(make_world):
 
 
 def _none(epoch):
-    from models.rover import RoverSolution
-
     return RoverSolution(
         RoverStatus.NONE,
         epoch.reference_m,
