@@ -13,6 +13,7 @@ from models.fix import condition_on_integers
 from models.rover import RoverSolution, RoverStatus
 from models.session_intake import TakenIn, take_in
 from models.session_integers import Found, confirm, find, hold
+from models.session_noise import Noise, learned_noise, noise_of, noise_scale
 from models.session_observe import Equations, SessionEpoch, equations
 from models.session_state import (
     POSITION,
@@ -23,7 +24,7 @@ from models.session_state import (
     ionosphere_index,
     reset_ambiguities,
 )
-from models.session_update import Noise, learned_noise, misfit, noise_of, noise_scale, update
+from models.session_update import misfit, update
 from stations.arrays import BoolArray, FloatArray, IntArray
 from stations.frames import enu_rotation_at
 
@@ -117,7 +118,7 @@ def _fitted(policy: SessionPolicy, taken: TakenIn, epoch: SessionEpoch) -> _Fitt
     """Reset ambiguities and leave out codes until all innovations are plausible; ``None`` when that is most of them."""
     state, arcs = taken.state, taken.arcs
     model = equations(policy, state, epoch, arcs)
-    scale = noise_scale(policy, state.noise)
+    scale = noise_scale(policy, state.noise[:, :, arcs])
     noise = noise_of(policy, model, taken.elapsed_s, taken.first, state.fresh[:, arcs], scale)
     resets: list[int] = []
     seen: set[int] = set()
@@ -170,7 +171,8 @@ def _solved(
     carried = _without_odd(policy, carried, fitted.taken, odd)
     likely = condition_on_integers(state.mean, state.covariance, found.rows, found.integers)
     fit = misfit(*likely, model, fitted.noise.reported_m2)
-    noise = learned_noise(policy, state.noise, fit, model, fitted.noise, float(np.max(fitted.taken.elapsed_s)))
+    noise = state.noise.copy()
+    noise[:, :, arcs] = learned_noise(policy, noise[:, :, arcs], fit, model, fitted.noise, fitted.taken.elapsed_s)
     carried = replace(carried, noise=noise)
     solution = _position(policy, state, carried, fitted, epoch, found)
     carried, solution, agrees, from_single = _compared(policy, carried, solution, single)

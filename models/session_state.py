@@ -60,10 +60,12 @@ class SessionPolicy:
             times as far vertically, or within four sigma.
         certain: A single epoch with at most this probability of a wrong fix may speak against the session.
         disagreements: Epochs in a row after which the session starts anew.
-        start_scale: Factor on the standard deviations of a rover of which nothing is known yet.
-        start_weight: How many residuals that counts as.
-        noise_memory_s: How long residuals count for the noise of the rover.
-        scales: Smallest and largest factor.
+        start_scale, start_weight: Factor on the standard deviations of a rover of which nothing is known yet, and as
+            how many residuals that counts.
+        satellite_weight: As how many residuals it counts that a satellite is as the others are.
+        noise_memory_s: How long residuals count.
+        scales: Smallest and largest factor of a rover.
+        largest_scale: Of a satellite.
         reset_share: Share of satellites with slips that the receiver did not report, after which it does as well.
     """
 
@@ -93,8 +95,10 @@ class SessionPolicy:
     disagreements: int = 2
     start_scale: float = 1.5
     start_weight: float = 100.0
+    satellite_weight: float = 8.0
     noise_memory_s: float = 120.0
     scales: tuple[float, float] = (0.7, 6.0)
+    largest_scale: float = 20.0
     reset_share: float = 0.5
 
 
@@ -117,8 +121,8 @@ class SessionState:
         disagreements: Epochs in a row in which a single epoch spoke against the session.
         wrong_probability: That what is held is wrong; NaN when nothing is.
         restarts: How often the session started anew because it was wrong.
-        noise: Squared residuals of codes and phases over what was expected, and how much was expected, both fading,
-            shape ``(2, 2)``: see :attr:`scale`.
+        noise: Squared residuals of codes and of phases over what was expected, and how much was expected, both fading,
+            by satellite, shape ``(2, 2, arc)``: see ``models.session_noise``.
     """
 
     time_ns: int
@@ -141,7 +145,7 @@ class SessionState:
     disagreements: int = 0
     wrong_probability: float = float("nan")
     restarts: int = 0
-    noise: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
+    noise: FloatArray = field(default_factory=lambda: np.zeros((2, 2, 0)))
 
 
 def init() -> SessionState:
@@ -198,6 +202,7 @@ def drop_arcs(state: SessionState, gone: BoolArray) -> SessionState:
         phase_m=state.phase_m[:, keep],
         wavelength_m=state.wavelength_m[:, keep],
         fresh=state.fresh[:, keep],
+        noise=state.noise[:, :, keep],
         found_rows=state.found_rows[np.ix_(known, index)],
         found=state.found[known],
     )
@@ -239,6 +244,7 @@ def add_arcs(state: SessionState, satellites: IntArray) -> SessionState:
         wavelength_m=slots(state.wavelength_m),
         fresh=np.concatenate([state.fresh, np.ones((SLOTS, new), dtype=np.bool_)], axis=1)[:, order],
         found_rows=rows,
+        noise=np.concatenate([state.noise, np.zeros((2, 2, new))], axis=2)[:, :, order],
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.rover import RoverSolution, RoverStatus
+from models.session_noise import repetition_factor
 from models.session_state import (
     HEAD,
     Motion,
@@ -16,12 +17,11 @@ from models.session_state import (
     init,
     reset_ambiguities,
 )
-from models.session_update import repetition_factor
 from models.weights import elevation_variance_m2
 from tests.models.session_scene import drive
 
 MU = np.array([1.0, (1575.42 / 1227.60) ** 2])
-PLAIN = SessionPolicy(scales=(1.0, 1.0), outlier_limit=50.0, ionosphere_limit=50.0)
+PLAIN = SessionPolicy(scales=(1.0, 1.0), largest_scale=1.0, outlier_limit=50.0, ionosphere_limit=50.0)
 
 
 def batch(policy, epochs, start_cyc):  # noqa: C901, PLR0915 - one adjustment from beginning to end, on purpose

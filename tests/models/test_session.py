@@ -1,0 +1,219 @@
+"""Sessions of a simulated rover: integers found, kept, lost and doubted, with the truth beside."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.rover import RoverSolution, RoverStatus
+from models.session_state import Motion, SessionPolicy, ambiguity_index
+from tests.models.session_scene import CLAIMED, POLICY, drive
+
+WRONG_M = 0.05
+
+
+def nothing(epoch):
+    """Return a single epoch that has nothing to say, so that a session is alone."""
+    none = np.zeros(0, dtype=int)
+    return RoverSolution(
+        RoverStatus.NONE, epoch.reference_m, np.full((3, 3), np.nan), none, none, float("nan"), None, "none"
+    )
+
+
+def run(scene, epochs, policy=POLICY, *, alone=False):
+    """Take epochs in; return what happened, asserting that nothing wrong is claimed."""
+    infos = []
+    for _ in range(epochs):
+        epoch = scene.epoch()
+        info = scene.step(policy, epoch, nothing(epoch) if alone else None)
+        if info.solution.status in CLAIMED:
+            assert np.linalg.norm(scene.error_m(info.solution)) < WRONG_M
+        infos.append(info)
+    return infos
+
+
+# ------------------------------------------------------------------------------------------------------ fixing and holding
+
+
+def test_a_session_fixes_by_itself_holds_and_is_honest(make_world):
+    """Without help from single epochs: fixed within ten seconds, all integers held, errors as large as stated."""
+    squares = []
+    for seed in range(12):
+        scene = drive(make_world, 100 + seed)
+        infos = run(scene, 40, alone=True)
+        assert all(info.solution.status in CLAIMED for info in infos[10:])
+        assert infos[-1].held == infos[-1].double_differences
+        error, spread = scene.error_m(infos[-1].solution), infos[-1].solution.covariance_m2
+        squares.append(float(error @ np.linalg.solve(spread, error)))
+        assert not any(info.restarted for info in infos)
+    # 12 draws of chi-square with three degrees of freedom: 99 % of means are between 1.4 and 5.1. Larger sigmas than
+    # white noise needs are wanted: a rover is taken for half as noisy again until it has shown what it is.
+    assert 0.5 < np.mean(squares) < 5.1
+
+
+def test_the_session_and_the_single_epoch_make_each_other_surer(make_world):
+    """Where both agree, the probability of a wrong fix is the product, and no less than what data can support."""
+    scene = drive(make_world, 5)
+    infos = run(scene, 6)
+    assert infos[-1].agrees
+    assert infos[-1].solution.wrong_fix_probability == pytest.approx(1e-4)
+
+
+# ----------------------------------------------------------------------------------------------- slips, outages, satellites
+
+
+@pytest.mark.parametrize("cycles", [(1, 1), (1, 0), (0, 1), (9, 7), (4, 3), (-50, 20)])
+@pytest.mark.parametrize("reported", [True, False])
+def test_slips_are_found_and_do_no_harm(make_world, cycles, reported):
+    """A slip of whole cycles is found in its epoch, and no position is wrong, then or later."""
+    scene = drive(make_world, 11)
+    run(scene, 20, alone=True)
+    scene.world.slip(1, 3, cycles, reported=reported)
+    info = run(scene, 1, alone=True)[0]
+    assert scene.world.satellites[3] in (info.slips if reported else np.union1d(info.slips, info.resets))
+    assert info.solution.status in CLAIMED
+    infos = run(scene, 20, alone=True)
+    assert all(one.solution.status in CLAIMED for one in infos)
+    assert infos[-1].held == infos[-1].double_differences
+
+
+def test_slips_of_most_satellites_start_the_session_anew(make_world):
+    """A jolt that nobody reported, on seven of nine satellites: nothing wrong is claimed, and it fixes again."""
+    scene = drive(make_world, 12)
+    run(scene, 20, alone=True)
+    for satellite in range(7):
+        scene.world.slip(1, satellite, (3 + satellite, -2 * satellite - 1))
+    infos = run(scene, 25, alone=True)
+    assert infos[-1].solution.status in CLAIMED
+
+
+def test_an_outage_forgets_what_cannot_be_known(make_world):
+    """After two minutes without a rover all ambiguities start anew."""
+    scene = drive(make_world, 13)
+    run(scene, 20)
+    held = scene.state.satellite
+    for _ in range(120):
+        scene.epoch()
+    scene.world.lock_ms[1] = 0
+    info = run(scene, 1, alone=True)[0]
+    assert len(held)
+    assert info.held == 0
+    assert run(scene, 20)[-1].solution.status in CLAIMED
+
+
+def test_satellites_set_and_rise(make_world):
+    """One sets, another rises: neither moves the position, and the new one is held within ten seconds."""
+    scene = drive(make_world, 14, satellites=10)
+    scene.world.visible[:, 8] = False
+    run(scene, 20)
+    scene.world.visible[:, 8] = True
+    scene.world.visible[:, 2] = False
+    scene.world.lock_ms[:, 8] = 0
+    infos = run(scene, 20)
+    assert all(info.solution.status in CLAIMED for info in infos)
+    assert infos[10].held == infos[10].double_differences
+
+
+def test_a_half_cycle_is_never_held(make_world):
+    """A satellite that may be half a cycle off is left out, and starts anew when the half cycle is resolved."""
+    scene = drive(make_world, 15)
+    run(scene, 15)
+    scene.world.half_cycle[1, 4] = True
+    info = run(scene, 3)[-1]
+    assert scene.world.satellites[4] not in info.solution.satellites
+    scene.world.half_cycle[1, 4] = False
+    scene.world.extra_phase_m[0, 1, 4] += 0.5 * 0.190293672798365
+    run(scene, 20)
+
+
+# ------------------------------------------------------------------------------------------------------------- wrong fixes
+
+
+def force(scene, wrong_cyc):
+    """Make a session hold other integers: ambiguities of satellites moved by whole cycles on both carriers."""
+    mean = scene.state.mean.copy()
+    for satellite, cycles in wrong_cyc.items():
+        arc = np.searchsorted(scene.state.satellite, satellite)
+        mean[ambiguity_index(np.array([arc, arc]), np.array([0, 1]))] += cycles
+    scene.state = replace(scene.state, mean=mean)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("wrong_cyc", [{1: (1, 1)}, {2: (1, 0), 5: (1, 0)}, {1: (4, 3), 4: (1, 1), 7: (-1, -1)}])
+def test_a_session_recovers_from_wrong_integers_within_seconds(make_world, wrong_cyc, alone):
+    """Integers that are held and wrong are let go of; ten seconds later the position is right and fixed again."""
+    scene = drive(make_world, 21)
+    run(scene, 20, alone=alone)
+    force(scene, wrong_cyc)
+    for _ in range(10):
+        epoch = scene.epoch()
+        scene.step(epoch=epoch, single=nothing(epoch) if alone else None)
+    infos = run(scene, 10, alone=alone)
+    assert infos[-1].solution.status in CLAIMED
+
+
+def test_a_position_that_fits_its_own_wrong_integers_is_contradicted_by_single_epochs(make_world):
+    """All ambiguities moved as a rover 25 cm away would have them: its own data cannot tell, single epochs can."""
+    policy = replace(POLICY, outlier_limit=1e9, ionosphere_limit=1e9)  # as if innovations saw nothing
+    scene = drive(make_world, 22)
+    run(scene, 20, policy)
+    epoch = scene.epoch()
+    scene.step(policy, epoch)
+    shift_m = -epoch.rover.unit @ np.array([0.2, -0.1, 0.12])
+    wavelength_m = epoch.rover.raw.wavelength_m[:2]
+    force(scene, dict(zip(epoch.rover.satellite.tolist(), np.rint(shift_m / wavelength_m).T, strict=True)))
+    claims = []
+    for _ in range(4):
+        info = scene.step(policy)
+        claims.append(info.solution.status in CLAIMED and np.linalg.norm(scene.error_m(info.solution)) > WRONG_M)
+    assert not any(claims)
+    assert scene.state.restarts == 1
+    assert run(scene, 5, policy)[-1].solution.status in CLAIMED
+
+
+# ------------------------------------------------------------------------------------------------------------- models of motion
+
+
+def test_a_moving_rover_needs_no_model(make_world):
+    """A rover that jumps by metres every second is as right as one at rest."""
+    scene = drive(make_world, 31)
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        scene.moved_m = rng.normal(0, 5.0, 3)
+        run(scene, 1)
+    assert scene.state.wrong_probability <= 1e-3
+
+
+def test_constant_velocity_carries_a_rover_past_few_satellites(make_world):
+    """With a motion model the predicted position is used: sigmas of a float position are smaller than without."""
+    free, steady = drive(make_world, 32), drive(make_world, 32)
+    policy = replace(POLICY, motion=Motion.VELOCITY, acceleration_m_s15=0.01)
+    spreads = []
+    for scene, chosen in ((free, POLICY), (steady, policy)):
+        for k in range(20):
+            scene.moved_m = np.array([1.0, 0.5, 0.1]) * k * 0.2
+            epoch = scene.epoch()
+            info = scene.step(chosen, epoch, nothing(epoch), may_fix=False)
+        spreads.append(np.trace(info.solution.covariance_m2))
+        assert np.linalg.norm(scene.error_m(info.solution)) < 4 * np.sqrt(spreads[-1])
+    assert spreads[1] < spreads[0]
+
+
+def test_a_static_coordinate_knows_that_multipath_lasts(make_world):
+    """Under multipath of 4 mm that lasts half a minute, errors after 10 s and 1 min are as large as stated."""
+    policy = replace(SessionPolicy(), motion=Motion.STATIC)
+    z = {10: [], 60: []}
+    sizes = {10: [], 60: []}
+    for seed in range(24):
+        scene = drive(make_world, 400 + seed, coloured_s=30.0, multipath_m=0.004)
+        infos = run(scene, 61, policy)
+        for second, found in z.items():
+            solution = infos[second].solution
+            sd = np.sqrt(np.diagonal(solution.covariance_m2))
+            found.extend(scene.error_m(solution) / sd)
+            sizes[second].append(np.linalg.norm(sd))
+    for found in z.values():
+        # 72 normalised errors, in threes correlated: the RMS of honest ones is within a quarter of one.
+        assert 0.6 < np.sqrt(np.mean(np.square(found))) < 1.3
+    # Five independent epochs in a minute at most, not sixty: sqrt(60) would be 0.13.
+    assert 0.4 < np.mean(sizes[60]) / np.mean(sizes[10]) < 1.0
