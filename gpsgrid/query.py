@@ -175,10 +175,16 @@ def place_rover(service: Service, request: RoverRequest) -> Place | Answer:
     return Place(service, raw, start, tuple(masters), cell, posterior, age_s)
 
 
-def solve_single(place: Place, request: RoverRequest) -> tuple[RoverSolution, str]:
-    """Return the position from this epoch alone, and the master it was found with."""
+def solve_single(place: Place, request: RoverRequest, policy: RoverPolicy | None = None) -> tuple[RoverSolution, str]:
+    """Return the position from this epoch alone, and the master it was found with.
+
+    Args:
+        place: Where the rover is and who serves it.
+        request: Its epoch.
+        policy: Constants, when more is known of the rover than of others.
+    """
     for master in place.masters:
-        solution = _solve(place, request, master)
+        solution = _solve(place, request, master, policy or place.service.policy.rover)
         if solution.status is not RoverStatus.NONE:
             break
     return solution, master
@@ -197,10 +203,10 @@ def _masters(service: Service, position_m: FloatArray) -> list[str]:
     return [name for distance, name in distances if distance <= service.policy.maximum_distance_m]
 
 
-def _solve(place: Place, request: RoverRequest, master: str) -> RoverSolution:
+def _solve(place: Place, request: RoverRequest, master: str, policy: RoverPolicy) -> RoverSolution:
     """Solve twice: the second round is linearised at the position that the first one found."""
     snapshot, reference_m = place.service.snapshot, place.start.position_m
-    rover_policy = place.service.policy.rover if snapshot.resolved else cautious(place.service.policy.rover)
+    rover_policy = policy if snapshot.resolved else cautious(policy)
     for _ in range(2):
         rover, base = common_observations(place, request, master, reference_m)
         corrections = _aged(corrections_between(place, rover, base, master), rover, base)

@@ -2,6 +2,7 @@
 
 Ambiguities of a session are rover minus master. The network carries those of the masters, of the same reduced phases,
 so the difference of two masters is added; where the network does not hold it as an integer, the ambiguity starts anew.
+Delays against the new master are told anew by the network; with the integers they are known again in the same epoch.
 """
 
 from dataclasses import replace
@@ -11,17 +12,16 @@ import numpy as np
 from gpsgrid.virtual_handover import held_between
 from models.network_state import NetworkState
 from models.observables import SLOTS
-from models.session_state import SessionPolicy, SessionState, ambiguity_index, ionosphere_index
+from models.session_state import SessionState, ambiguity_index
 from stations.arrays import FloatArray
 
 _SAME_CARRIER_M = 1e-9
 
 
-def change_master(policy: SessionPolicy, state: SessionState, network: NetworkState, master: str) -> SessionState:
+def change_master(state: SessionState, network: NetworkState, master: str) -> SessionState:
     """Return the state of a session relative to another master.
 
     Args:
-        policy: Constants.
         state: Of the session.
         network: Of the cluster that serves the rover.
         master: The new one, a station of ``network``.
@@ -34,20 +34,19 @@ def change_master(policy: SessionPolicy, state: SessionState, network: NetworkSt
     shift = np.full((SLOTS, len(satellites)), np.nan)
     if state.master in network.stations:
         shift = _shift_cyc(state, network, network.stations.index(state.master), network.stations.index(master))
-    mean, covariance = state.mean.copy(), state.covariance.copy()
+    mean = state.mean.copy()
     slot, arc = np.nonzero(np.isfinite(shift))
     mean[ambiguity_index(arc, slot)] += shift[slot, arc]
-    ionosphere = ionosphere_index(np.arange(len(satellites)))
-    covariance[ionosphere, ionosphere] += policy.handover_sd_m**2
     return replace(
         state,
         master=master,
         mean=mean,
-        covariance=covariance,
         wavelength_m=np.where(np.isfinite(shift), state.wavelength_m, np.nan),
         phase_m=np.full_like(state.phase_m, np.nan),
         master_lock_ms=np.zeros_like(state.master_lock_ms),
         followed=np.full_like(state.followed, -1),
+        told_m2=np.full_like(state.told_m2, np.nan),
+        zwd_told_m2=np.full(2, np.nan),
         found_rows=state.found_rows[:0],
         found=state.found[:0],
         found_epochs=0,

@@ -21,6 +21,7 @@ from models import session
 from models.double_difference import with_company
 from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus, cautious
 from models.session import SessionInfo
+from models.session_noise import rover_policy
 from models.session_observe import MasterFindings, SessionEpoch
 from models.session_state import SessionPolicy, SessionState
 from models.validity import SLIP
@@ -56,7 +57,7 @@ def answer_session(
     place = place_rover(service, request)
     if isinstance(place, Answer):
         return SessionAnswer(place, state)
-    single, nearest = solve_single(place, request)
+    single, nearest = solve_single(place, request, rover_policy(policy, state.noise))
     time_ns = request.epoch.time_ns
     if time_ns <= state.time_ns:
         late = (
@@ -69,7 +70,7 @@ def answer_session(
         return SessionAnswer(worded(place, request, single, nearest), state)
     snapshot = place.service.snapshot
     if state.master not in ("", master):
-        state = change_master(policy, state, snapshot.state, master)
+        state = change_master(state, snapshot.state, master)
     if not snapshot.resolved:
         policy = replace(policy, rover=cautious(policy.rover), hold_probability=0.0)
     after, info = session.step(policy, state, epoch, single, may_fix=snapshot.trusted)

@@ -12,7 +12,7 @@ import numpy as np
 from models.fix import condition_on_integers
 from models.rover import RoverSolution, RoverStatus
 from models.session_intake import TakenIn, take_in
-from models.session_integers import Found, confirm, find, hold
+from models.session_integers import ENOUGH, Found, confirm, find, hold
 from models.session_noise import Noise, learned_noise, noise_of, noise_scale
 from models.session_observe import Equations, SessionEpoch, equations
 from models.session_state import (
@@ -163,7 +163,8 @@ def _solved(
     rows = model.integer_rows
     owner = _owner(model, rows)
     prior_sd = np.sqrt(policy.ionosphere_factor * np.diagonal(epoch.corrections.ionosphere_covariance_m2))
-    odd = np.abs(mean[ionosphere_index(arcs)]) > policy.ionosphere_limit * np.maximum(prior_sd, 1e-3)
+    against_m = mean[ionosphere_index(arcs)] - epoch.corrections.ionosphere_m
+    odd = np.abs(against_m) > policy.ionosphere_limit * np.maximum(prior_sd, 1e-3)
     found = find(policy, mean, covariance, rows, owner, prior_sd)
     if not may_fix:
         found = replace(found, rows=found.rows[:0], integers=found.integers[:0])
@@ -175,7 +176,7 @@ def _solved(
     noise[:, :, arcs] = learned_noise(policy, noise[:, :, arcs], fit, model, fitted.noise, fitted.taken.elapsed_s)
     carried = replace(carried, noise=noise)
     solution = _position(policy, state, carried, fitted, epoch, found)
-    carried, solution, agrees, from_single = _compared(policy, carried, solution, single)
+    carried, solution, agrees, from_single = _compared(policy, carried, solution, single, found.held)
     if carried.disagreements >= policy.disagreements:
         return _anew(policy, before, epoch, single, may_fix=may_fix)
     info = SessionInfo(
@@ -248,7 +249,7 @@ def _position(
 
 
 def _compared(
-    policy: SessionPolicy, state: SessionState, solution: RoverSolution, single: RoverSolution
+    policy: SessionPolicy, state: SessionState, solution: RoverSolution, single: RoverSolution, held: int
 ) -> tuple[SessionState, RoverSolution, bool | None, bool]:
     """Compare with the single epoch: who agrees is surer, who contradicts is counted, who has nothing is helped."""
     claimed, sure = solution.status in _CLAIMED, single.status in _CLAIMED
@@ -259,16 +260,20 @@ def _compared(
     local = np.diagonal(enu_rotation_at(solution.position_m) @ spread @ enu_rotation_at(solution.position_m).T)
     limit_m = np.array([1.0, 1.0, 3.0]) * policy.agreement_m
     agrees = bool(np.all(np.abs(apart_m) < np.maximum(limit_m, _SIGMAS * np.sqrt(local))))
+    certain = single.wrong_fix_probability <= policy.certain
     if not claimed:
+        # Integers that are held and give no centimetres, while single epochs do, are no good.
+        against = state.disagreements + 1 if certain and held >= ENOUGH else 0
         # The integers of the single epoch are believed when what is carried does not exclude them.
-        return replace(state, disagreements=0), single if agrees else solution, None, agrees
+        help_ = agrees and certain
+        return replace(state, disagreements=against), single if help_ else solution, None, help_
     if agrees:
         both = max(_SMALLEST_PROBABILITY, solution.wrong_fix_probability * single.wrong_fix_probability)
-        held = state.wrong_probability
-        held = max(_SMALLEST_PROBABILITY, held * single.wrong_fix_probability) if np.isfinite(held) else held
-        state = replace(state, disagreements=0, wrong_probability=held)
+        wrong = state.wrong_probability
+        wrong = max(_SMALLEST_PROBABILITY, wrong * single.wrong_fix_probability) if np.isfinite(wrong) else wrong
+        state = replace(state, disagreements=0, wrong_probability=wrong)
         return state, replace(solution, wrong_fix_probability=both), True, False
-    if single.wrong_fix_probability > policy.certain:
+    if not certain:
         return state, solution, False, False
     doubtful = replace(
         solution,

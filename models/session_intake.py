@@ -10,13 +10,12 @@ import numpy as np
 
 from models.observables import SLOTS
 from models.session_observe import SessionEpoch, new_ambiguities_cyc, single_phases_m, wavelengths_m
+from models.session_predict import predict_delays, predict_motion
 from models.session_state import (
     SessionPolicy,
     SessionState,
     add_arcs,
     drop_arcs,
-    predict,
-    predict_ionosphere,
     reset_ambiguities,
 )
 from models.validity import lock_lost
@@ -59,12 +58,11 @@ def take_in(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch) -> 
     elapsed_s = (time_ns - state.time_ns) / NS_PER_S if state.time_ns >= 0 else 0.0
     satellites = epoch.rover.satellite
     state = drop_arcs(state, (time_ns - state.seen_ns) / NS_PER_S > policy.maximum_gap_s)
-    state = predict(policy, state, elapsed_s, epoch.reference_m, epoch.corrections.zwd_covariance_m2)
+    state = predict_motion(policy, state, elapsed_s, epoch.reference_m)
     first = ~np.isin(satellites, state.satellite)
     state = add_arcs(state, satellites[first])
     arcs = np.searchsorted(state.satellite, satellites)
-    prior_m2 = policy.ionosphere_factor * epoch.corrections.ionosphere_covariance_m2
-    state = predict_ionosphere(policy, state, elapsed_s, arcs, ~first, prior_m2)
+    state = predict_delays(policy, state, elapsed_s, epoch, arcs)
 
     elapsed = np.where(first, 0, time_ns - state.seen_ns[arcs])
     rover_lock, master_lock = epoch.rover.raw.lock_ms, epoch.master.raw.lock_ms

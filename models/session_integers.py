@@ -15,7 +15,9 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 
 _HELD_SD_CYC = 0.02
 _HELD_CYC = 0.05
-_ENOUGH = 4  # held double differences that determine a position
+ENOUGH = 4
+"""Held double differences that determine a position."""
+
 _SAME_CYC = 0.01
 
 
@@ -71,7 +73,7 @@ def find(
     sure = held(mean, covariance, rows)
     rover = policy.rover
     # One more integer among many that hold needs no company.
-    limits = replace(rover.fix, min_integers=1 if sure.sum() >= _ENOUGH else rover.fix.min_integers)
+    limits = replace(rover.fix, min_integers=1 if sure.sum() >= ENOUGH else rover.fix.min_integers)
     open_ = np.flatnonzero(~sure)
     none = np.zeros((0, len(mean)))
     fix: PartialFix | None = None

@@ -5,10 +5,11 @@ satellites, times what is learned of each satellite: one that drifts at rover or
 the others alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.rover import RoverPolicy
 from models.session_observe import Equations
 from models.session_state import SessionPolicy
 from models.session_update import Misfit
@@ -102,6 +103,20 @@ def noise_scale(policy: SessionPolicy, noise: FloatArray) -> FloatArray:
         own = (found[kind] + policy.satellite_weight * of_rover**2) / (expected[kind] + policy.satellite_weight)
         scale[kind] = np.clip(np.sqrt(own), of_rover, max(policy.largest_scale, of_rover))
     return scale
+
+
+def rover_policy(policy: SessionPolicy, noise: FloatArray) -> RoverPolicy:
+    """Return constants for single epochs of a rover, with the noise that its session has learned or starts from.
+
+    Args:
+        policy: Constants.
+        noise: :attr:`SessionState.noise`, of all satellites, shape ``(2, 2, arc)``.
+    """
+    code = phase = policy.start_scale
+    if noise.shape[2]:
+        code, phase = np.maximum(1.0, np.median(noise_scale(policy, noise), axis=1)).tolist()
+    rover = policy.rover
+    return replace(rover, code_sd_m=code * rover.code_sd_m, phase_sd_m=phase * rover.phase_sd_m)
 
 
 def learned_noise(

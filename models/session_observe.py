@@ -69,7 +69,7 @@ class Equations:
         arcs: Of the satellites of the epoch, shape ``(n,)``.
         ambiguity: Where the ambiguity of each single difference stands in the state, -1 for codes, shape ``(m,)``.
         design: Derivative of the single differences by the state, shape ``(m, state)``.
-        value_m: Single differences less corrections, shape ``(m,)``.
+        value_m: Single differences, shape ``(m,)``.
         factor: Elevation factor of the variance, of rover and master together, shape ``(m,)``.
         shared_m2: What the age of the network epoch adds, the same error in all rows of a satellite, ``(m, m)``;
             ``None`` when both are of one epoch.
@@ -150,7 +150,7 @@ def equations(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch, a
         epoch: Observations.
         arcs: Of its satellites, shape ``(n,)``.
     """
-    rover, master, corrections = epoch.rover, epoch.master, epoch.corrections
+    rover, master = epoch.rover, epoch.master
     double = double_differences(rover, master)
     row, count = double.row, len(double.row)
     wet = np.stack([rover.wet_mapping, -master.wet_mapping])[:, row]
@@ -162,7 +162,7 @@ def equations(policy: SessionPolicy, state: SessionState, epoch: SessionEpoch, a
     ambiguity = np.where(double.is_code, -1, ambiguity_index(arcs[row], double.slot))
     phase = np.flatnonzero(~double.is_code)
     design[phase, ambiguity[phase]] = rover.raw.wavelength_m[double.slot[phase], row[phase]]
-    value_m = double.value_m - corrections.zwd_m @ wet - double.delay * corrections.ionosphere_m[row]
+    value_m = double.value_m
     # The position of the state starts from its origin, the observations from where they were reduced.
     value_m = value_m + design[:, POSITION] @ (epoch.reference_m - state.origin_m)
     own, other = (elevation_variance_m2(1.0, one.elevation_rad) for one in (rover, master))

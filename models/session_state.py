@@ -1,8 +1,8 @@
 """What a rover's session carries from epoch to epoch: its layout, how time passes, how satellites come and go.
 
 State vector, in this order: position less an origin (3), velocity (3, in use for one motion model only), zenith wet
-delay of rover and of master less what the network predicts (2), then per satellite the slant ionosphere less what the
-field predicts (metres on L1) and one ambiguity per carrier slot (cycles). All are differences rover minus master.
+delays of rover and of master less nominal (2), then per satellite the slant ionosphere (metres on L1) and one ambiguity
+per carrier slot (cycles). Ionosphere and ambiguities are differences rover minus master.
 Ambiguities are single differences with a free level per carrier: no reference satellite, so none can be lost. Clocks
 are not in the state; the update takes double differences.
 
@@ -21,8 +21,6 @@ from stations.arrays import BoolArray, FloatArray, IntArray
 HEAD = 8
 POSITION, VELOCITY, ZWD = slice(0, 3), slice(3, 6), slice(6, 8)
 PER_ARC = 1 + SLOTS
-_TINY_M2 = 1e-8  # keeps a field covariance that is positive definite only on paper solvable
-_FORGETTING_SD_M = 0.1  # of the ionosphere of a satellite that is out of sight, when nothing is predicted for it
 
 
 class Motion(StrEnum):
@@ -45,9 +43,9 @@ class SessionPolicy:
         code_factor, phase_factor: On the standard deviation of what is carried: multipath is no white noise.
         correlation_s: Of multipath; observations closer together say less than independent ones.
         doubtful_factor: On the standard deviation of observations of the master that the network doubts.
-        ionosphere_factor: On the covariance of the field, whose errors last.
-        ionosphere_tau_s, zwd_tau_s: How long errors of the field and of the zenith delays last.
-        handover_sd_m: What a change of master adds to the ionosphere, zenith.
+        ionosphere_factor: On the covariance of the field.
+        ionosphere_tau_s, zwd_tau_s: How long errors of the field and of the network's zenith delays last.
+        walk_factor: How much faster than the field's own errors, in variance, the delays of a rover change.
         ambiguity_sd_cyc: Prior of a new ambiguity about phase minus code.
         maximum_gap_s: A satellite not seen for longer is forgotten.
         slip_floor_m, slip_slope_m: Jump of a geometry-free phase that is called a slip, plus slope over sin(elevation).
@@ -80,7 +78,7 @@ class SessionPolicy:
     ionosphere_factor: float = 2.0
     ionosphere_tau_s: float = 1200.0
     zwd_tau_s: float = 7200.0
-    handover_sd_m: float = 0.003
+    walk_factor: float = 8.0
     ambiguity_sd_cyc: float = 30.0
     maximum_gap_s: float = 95.0
     slip_floor_m: float = 0.03
@@ -121,6 +119,9 @@ class SessionState:
         disagreements: Epochs in a row in which a single epoch spoke against the session.
         wrong_probability: That what is held is wrong; NaN when nothing is.
         restarts: How often the session started anew because it was wrong.
+        told_m2: Variance of the ionosphere that the field last told of each satellite, NaN where it is to be told anew,
+            shape ``(arc,)``.
+        zwd_told_m2: The same of the zenith delays, shape ``(2,)``.
         noise: Squared residuals of codes and of phases over what was expected, and how much was expected, both fading,
             by satellite, shape ``(2, 2, arc)``: see ``models.session_noise``.
     """
@@ -145,6 +146,8 @@ class SessionState:
     disagreements: int = 0
     wrong_probability: float = float("nan")
     restarts: int = 0
+    told_m2: FloatArray = field(default_factory=lambda: np.zeros(0))
+    zwd_told_m2: FloatArray = field(default_factory=lambda: np.full(2, np.nan))
     noise: FloatArray = field(default_factory=lambda: np.zeros((2, 2, 0)))
 
 
@@ -202,6 +205,7 @@ def drop_arcs(state: SessionState, gone: BoolArray) -> SessionState:
         phase_m=state.phase_m[:, keep],
         wavelength_m=state.wavelength_m[:, keep],
         fresh=state.fresh[:, keep],
+        told_m2=state.told_m2[keep],
         noise=state.noise[:, :, keep],
         found_rows=state.found_rows[np.ix_(known, index)],
         found=state.found[known],
@@ -244,6 +248,7 @@ def add_arcs(state: SessionState, satellites: IntArray) -> SessionState:
         wavelength_m=slots(state.wavelength_m),
         fresh=np.concatenate([state.fresh, np.ones((SLOTS, new), dtype=np.bool_)], axis=1)[:, order],
         found_rows=rows,
+        told_m2=np.concatenate([state.told_m2, np.full(new, np.nan)])[order],
         noise=np.concatenate([state.noise, np.zeros((2, 2, new))], axis=2)[:, :, order],
     )
 
@@ -270,91 +275,3 @@ def reset_ambiguities(
         found_rows=state.found_rows[known],
         found=state.found[known],
     )
-
-
-def predict(
-    policy: SessionPolicy,
-    state: SessionState,
-    elapsed_s: float,
-    reference_m: FloatArray,
-    zwd_covariance_m2: FloatArray,
-) -> SessionState:
-    """Return the state after some time: position by the motion model, zenith delays as a Gauss-Markov process.
-
-    Args:
-        policy: Constants.
-        state: At the last epoch, or before the first.
-        elapsed_s: Since then.
-        reference_m: Where the rover is, good to ``position_sd_m``, ECEF, shape ``(3,)``.
-        zwd_covariance_m2: Of what the network predicts for rover and master, shape ``(2, 2)``.
-
-    Source:
-        Gelb (1974), eq. 3.6-10; white noise acceleration: Bar-Shalom, Li and Kirubarajan (2001), eq. 6.2.2-12.
-    """
-    first = state.time_ns < 0
-    origin_m = reference_m if first else state.origin_m
-    mean, covariance = state.mean.copy(), state.covariance.copy()
-    decay = 0.0 if first else float(np.exp(-elapsed_s / policy.zwd_tau_s))
-    mean[ZWD] *= decay
-    covariance[ZWD] *= decay
-    covariance[:, ZWD] *= decay
-    covariance[ZWD, ZWD] += (1.0 - decay**2) * zwd_covariance_m2
-    if first or policy.motion is Motion.FREE:
-        mean[POSITION] = reference_m - origin_m
-        covariance[POSITION] = 0.0
-        covariance[:, POSITION] = 0.0
-        covariance[POSITION, POSITION] = policy.position_sd_m**2 * np.eye(3)
-        if first and policy.motion is Motion.VELOCITY:
-            covariance[VELOCITY, VELOCITY] = policy.position_sd_m**2 * np.eye(3)
-    elif policy.motion is Motion.VELOCITY:
-        move = np.eye(len(mean))
-        move[POSITION, VELOCITY] = elapsed_s * np.eye(3)
-        mean = move @ mean
-        covariance = move @ covariance @ move.T
-        q = policy.acceleration_m_s15**2
-        cross = q * elapsed_s**2 / 2.0 * np.eye(3)
-        covariance[POSITION, POSITION] += q * elapsed_s**3 / 3.0 * np.eye(3)
-        covariance[VELOCITY, VELOCITY] += q * elapsed_s * np.eye(3)
-        covariance[POSITION, VELOCITY] += cross
-        covariance[VELOCITY, POSITION] += cross
-    return replace(state, origin_m=origin_m, mean=mean, covariance=covariance)
-
-
-def predict_ionosphere(
-    policy: SessionPolicy, state: SessionState, elapsed_s: float, arcs: IntArray, known: BoolArray, prior_m2: FloatArray
-) -> SessionState:
-    """Return the state after some time: errors of the field as a Gauss-Markov process with the field's covariance.
-
-    Args:
-        policy: Constants.
-        state: With all satellites of this epoch.
-        elapsed_s: Since the last epoch.
-        arcs: Of the satellites of this epoch, shape ``(n,)``.
-        known: Which of them were there before; the others follow from these by the field's correlations.
-        prior_m2: Covariance of the field for these satellites, shape ``(n, n)``.
-
-    Source:
-        Separable in space and time as the network's (``models.network_state``); new satellites: Rasmussen and Williams
-        (2006), eq. 2.19, with a Gaussian belief about the conditioning values.
-    """
-    mean, covariance = state.mean.copy(), state.covariance.copy()
-    every = ionosphere_index(np.arange(len(state.satellite)))
-    decay = float(np.exp(-elapsed_s / policy.ionosphere_tau_s))
-    mean[every] *= decay
-    covariance[every] *= decay
-    covariance[:, every] *= decay
-    prior_m2 = prior_m2 + _TINY_M2 * np.eye(len(arcs))
-    old, new = np.flatnonzero(known), np.flatnonzero(~known)
-    here = ionosphere_index(arcs)
-    covariance[np.ix_(here[old], here[old])] += (1.0 - decay**2) * prior_m2[np.ix_(old, old)]
-    away = np.setdiff1d(every, here)
-    covariance[away, away] += (1.0 - decay**2) * _FORGETTING_SD_M**2
-    if len(new):
-        weights = np.linalg.solve(prior_m2[np.ix_(old, old)], prior_m2[np.ix_(old, new)]).T
-        mean[here[new]] = weights @ mean[here[old]]
-        cross = weights @ covariance[here[old]]
-        covariance[here[new]] = cross
-        covariance[:, here[new]] = cross.T
-        rest = prior_m2[np.ix_(new, new)] - weights @ prior_m2[np.ix_(old, new)]
-        covariance[np.ix_(here[new], here[new])] = cross[:, here[old]] @ weights.T + rest
-    return replace(state, mean=mean, covariance=covariance)

@@ -4,6 +4,7 @@ import numpy as np
 
 from models import session
 from models.rover import Corrections, RoverPolicy, RoverStatus, common_rows, solve
+from models.session_noise import rover_policy
 from models.session_observe import MasterFindings, SessionEpoch
 from models.session_state import SessionPolicy, init
 
@@ -70,7 +71,9 @@ class Drive:
         """Take the next epoch in; return what happened."""
         epoch = epoch or self.epoch()
         if single is None:
-            single = solve(policy.rover, epoch.rover, epoch.master, epoch.corrections, epoch.reference_m)
+            single = solve(
+                rover_policy(policy, self.state.noise), epoch.rover, epoch.master, epoch.corrections, epoch.reference_m
+            )
         self.state, info = session.step(policy, self.state, epoch, single, may_fix=may_fix)
         return info
 

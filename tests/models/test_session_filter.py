@@ -52,20 +52,27 @@ def batch(policy, epochs, start_cyc):  # noqa: C901, PLR0915 - one adjustment fr
 
     ambiguity = length * per
     elapsed_s = 0.0
+    told = {}
     for k, epoch in enumerate(epochs):
         c, rover, master = epoch.corrections, epoch.rover, epoch.master
         if k:
             elapsed_s = (rover.raw.time_ns - epochs[k - 1].rover.raw.time_ns) / 1e9
         prior = policy.ionosphere_factor * c.ionosphere_covariance_m2 + 1e-8 * np.eye(n)
-        zwd = c.zwd_covariance_m2
-        if k == 0:
-            tie(block(0, 5, n), prior)
-            tie(block(0, 3, 2), zwd)
-        else:
-            keep = np.exp(-elapsed_s / policy.ionosphere_tau_s)
-            tie(block(k, 5, n) - keep * block(k - 1, 5, n), (1 - keep**2) * prior)
-            keep = np.exp(-elapsed_s / policy.zwd_tau_s)
-            tie(block(k, 3, 2) - keep * block(k - 1, 3, 2), (1 - keep**2) * zwd)
+        zwd = c.zwd_covariance_m2 + 1e-8 * np.eye(2)
+        for first, width, spread, value, tau_s in (
+            (5, n, prior, c.ionosphere_m, policy.ionosphere_tau_s),
+            (3, 2, zwd, c.zwd_m, policy.zwd_tau_s),
+        ):
+            if k == 0:
+                tie(block(0, first, width), spread, value)
+                told[first] = np.diagonal(spread)
+                continue
+            factor = float(repetition_factor(np.array(elapsed_s), tau_s))
+            tie(block(k, first, width) - block(k - 1, first, width), policy.walk_factor * spread / factor)
+            before = told[first] + np.diagonal(spread) / factor
+            weight = np.maximum(1e-9, 1.0 - np.diagonal(spread) / before)
+            told[first] = np.minimum(before, np.diagonal(spread))
+            tie(block(k, first, width), spread / np.sqrt(np.outer(weight, weight)), value)
         if k == 0 or policy.motion is Motion.FREE:
             tie(block(k, 0, 3), policy.position_sd_m**2 * np.eye(3))
         elif policy.motion is Motion.STATIC:
@@ -87,8 +94,6 @@ def batch(policy, epochs, start_cyc):  # noqa: C901, PLR0915 - one adjustment fr
                 row[k * per + 5 + n + kind] = 1.0
                 value = (rover.code_m if is_code else rover.phase_m)[band, s]
                 value -= (master.code_m if is_code else master.phase_m)[band, s]
-                value -= row[k * per + 3] * c.zwd_m[0] + row[k * per + 4] * c.zwd_m[1]
-                value -= row[k * per + 5 + s] * c.ionosphere_m[s]
                 if not is_code:
                     row[ambiguity + band * n + s] = rover.raw.wavelength_m[band, s]
                     value -= rover.raw.wavelength_m[band, s] * start_cyc[band, s]
