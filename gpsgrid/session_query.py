@@ -19,11 +19,11 @@ from gpsgrid.session_handover import change_master
 from gpsgrid.snapshot import Snapshot
 from models import session
 from models.double_difference import with_company
-from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus, cautious
+from models.rover import MIN_SATELLITES, RoverSolution, RoverStatus
 from models.session import SessionInfo
 from models.session_noise import rover_policy
 from models.session_observe import MasterFindings, SessionEpoch
-from models.session_state import SessionPolicy, SessionState
+from models.session_state import SessionPolicy, SessionState, cautious_session
 from models.validity import SLIP
 from stations.arrays import IntArray
 from stations.gpstime import to_iso
@@ -72,7 +72,7 @@ def answer_session(
     if state.master not in ("", master):
         state = change_master(state, snapshot.state, master)
     if not snapshot.resolved:
-        policy = replace(policy, rover=cautious(policy.rover), hold_probability=0.0)
+        policy = cautious_session(policy)
     after, info = session.step(policy, state, epoch, single, may_fix=snapshot.trusted)
     return SessionAnswer(worded(place, request, info.solution, nearest if info.from_single else master), after, info)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.fix import condition_on_integers
+from models.fix import FixStatus, condition_on_integers
 from models.rover import RoverSolution, RoverStatus
 from models.session_intake import TakenIn, take_in
 from models.session_integers import ENOUGH, Found, confirm, find, hold
@@ -176,8 +176,10 @@ def _solved(
     noise[:, :, arcs] = learned_noise(policy, noise[:, :, arcs], fit, model, fitted.noise, fitted.taken.elapsed_s)
     carried = replace(carried, noise=noise)
     solution = _position(policy, state, carried, fitted, epoch, found)
+    unfit = solution.status not in _CLAIMED and solution.reason == FixStatus.FIT
+    carried = replace(carried, unfit=carried.unfit + 1 if unfit else 0)
     carried, solution, agrees, from_single = _compared(policy, carried, solution, single, found.held)
-    if carried.disagreements >= policy.disagreements:
+    if carried.disagreements >= policy.disagreements or carried.unfit >= policy.unfit_epochs:
         return _anew(policy, before, epoch, single, may_fix=may_fix)
     info = SessionInfo(
         solution,

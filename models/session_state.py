@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from models.observables import SLOTS
-from models.rover import RoverPolicy
+from models.rover import RoverPolicy, cautious
 from stations.arrays import BoolArray, FloatArray, IntArray
 
 HEAD = 8
@@ -64,6 +64,10 @@ class SessionPolicy:
         noise_memory_s: How long residuals count.
         scales: Smallest and largest factor of a rover.
         largest_scale: Of a satellite.
+        unresolved_factor: On the covariance of a field whose network has not fixed its integers: codes make it, with
+            errors alike over the satellites.
+        unfit_epochs: Epochs in a row in which no integers are near the float solution, after which the session starts
+            anew: something it has learned is wrong.
         reset_share: Share of satellites with slips that the receiver did not report, after which it does as well.
     """
 
@@ -97,7 +101,19 @@ class SessionPolicy:
     noise_memory_s: float = 120.0
     scales: tuple[float, float] = (0.7, 6.0)
     largest_scale: float = 20.0
+    unfit_epochs: int = 10
+    unresolved_factor: float = 10.0
     reset_share: float = 0.5
+
+
+def cautious_session(policy: SessionPolicy) -> SessionPolicy:
+    """Return a policy for the first minutes of a network, before it holds its own integers: nothing is held."""
+    return replace(
+        policy,
+        rover=cautious(policy.rover),
+        hold_probability=0.0,
+        ionosphere_factor=policy.unresolved_factor * policy.ionosphere_factor,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,7 @@ class SessionState:
         found_rows, found: Integer combinations of the last accepted fix, shapes ``(k, state)``, ``(k,)``.
         found_epochs: Epochs in a row with the same integers.
         disagreements: Epochs in a row in which a single epoch spoke against the session.
+        unfit: Epochs in a row in which no integers were near the float solution.
         wrong_probability: That what is held is wrong; NaN when nothing is.
         restarts: How often the session started anew because it was wrong.
         told_m2: Variance of the ionosphere that the field last told of each satellite, NaN where it is to be told anew,
@@ -144,6 +161,7 @@ class SessionState:
     found: IntArray
     found_epochs: int = 0
     disagreements: int = 0
+    unfit: int = 0
     wrong_probability: float = float("nan")
     restarts: int = 0
     told_m2: FloatArray = field(default_factory=lambda: np.zeros(0))
