@@ -20,7 +20,6 @@ from gpsgrid.events import (
     InputRefused,
     LearningDue,
     NetworkChanged,
-    NetworkSolved,
     NetworkTaken,
     Output,
     PayloadArrived,
@@ -32,11 +31,12 @@ from gpsgrid.grid import cell_at, stations_of
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.ingest import Ingest
 from gpsgrid.learning_window import LearningWindow
+from gpsgrid.network_summary import network_solved
 from gpsgrid.network_view import NetworkView
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
-from gpsgrid.session_query import answer_session
+from gpsgrid.session_query import answer_named
 from gpsgrid.sessions import SessionLimits, Sessions
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS
@@ -269,7 +269,7 @@ class Engine:
             self._raw = epoch.stations
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
-            outputs.append(_summary(snapshot, tuple(self.health.stations)))
+            outputs.append(network_solved(snapshot, tuple(self.health.stations)))
             outputs.extend(self._judge(snapshot))
             due: LearningDue | None = self._window.push(snapshot)
             if due is not None:
@@ -353,23 +353,14 @@ class Engine:
             )
         try:
             service = Service(self.config.query, network, snapshot, self._posterior)
-            answer = self._of_session(service, request) if request.session else answer_rover(service, request)
+            if request.session:
+                answer = answer_named(service, self._sessions, request, self._snapshots[-1].time_ns)
+            else:
+                answer = answer_rover(service, request)
         except GpsgridError as error:  # an antenna without a calibration for one of the frequencies
             time_ns = request.epoch.time_ns
             answer = refusal(request.name, error.reason, str(error), time_ns, network.frame, network.epoch)
         return self._answered(answer)
-
-    def _of_session(self, service: Service, request: RoverRequest) -> Answer:
-        """Answer an epoch of a session, and carry the session on."""
-        policy = replace(service.policy.session, rover=service.policy.rover, motion=request.motion)
-        now_ns = self._snapshots[-1].time_ns
-        state = self._sessions.state_of(request.session, request.motion, now_ns)
-        if state is None:
-            full = f"{self._sessions.limits.maximum} sessions are in use; this epoch was answered by itself"
-            return answer_rover(service, replace(request, warnings=(*request.warnings, full)))
-        answered = answer_session(service, policy, request, state)
-        self._sessions.keep(request.session, request.motion, answered.state, now_ns)
-        return answered.answer
 
     def _answered(self, answer: Answer) -> PositionAnswered:
         self.health.answers[str(answer.status)] += 1
@@ -401,19 +392,3 @@ def _solver_of(config: EngineConfig) -> ClusteredSolver:
         for station in config.network.stations
     }
     return ClusteredSolver(config.network, calibrations, config.filter, config.hyper, config.clusters)
-
-
-def _summary(snapshot: Snapshot, known: tuple[str, ...]) -> NetworkSolved:
-    parts = snapshot.parts
-    z = np.concatenate([one.field.loo_z[(one.field.weight > 0.0) & one.delays.fixed] for one in parts])
-    z = z[np.isfinite(z)]
-    return NetworkSolved(
-        snapshot.time_ns,
-        tuple(snapshot.reduced),
-        tuple(name for name in known if name not in snapshot.reduced),
-        len(np.unique(np.concatenate([one.delays.satellite for one in parts]))),
-        snapshot.fixed_share,
-        float(np.sqrt(np.mean(z**2))) if len(z) else float("nan"),
-        sum(int(np.count_nonzero(one.field.weight == 0.0)) for one in parts),
-        sum(one.info.resets for one in parts),
-    )

@@ -9,6 +9,7 @@ from gpsgrid.query import (
     Place,
     RoverRequest,
     Service,
+    answer_rover,
     common_observations,
     corrections_between,
     place_rover,
@@ -16,6 +17,7 @@ from gpsgrid.query import (
     worded,
 )
 from gpsgrid.session_handover import change_master
+from gpsgrid.sessions import Sessions
 from gpsgrid.snapshot import Snapshot
 from models import session
 from models.double_difference import with_company
@@ -75,6 +77,25 @@ def answer_session(
         policy = cautious_session(policy)
     after, info = session.step(policy, state, epoch, single, may_fix=snapshot.trusted)
     return SessionAnswer(worded(place, request, info.solution, nearest if info.from_single else master), after, info)
+
+
+def answer_named(service: Service, sessions: Sessions, request: RoverRequest, network_ns: int) -> Answer:
+    """Return the answer to an epoch of a named session, and carry the session on.
+
+    Args:
+        service: What it is answered from.
+        sessions: Where states are kept; this one is changed.
+        request: Names the session.
+        network_ns: Newest network epoch.
+    """
+    policy = replace(service.policy.session, rover=service.policy.rover, motion=request.motion)
+    state = sessions.state_of(request.session, request.motion, network_ns)
+    if state is None:
+        full = f"{sessions.limits.maximum} sessions are in use; this epoch was answered by itself"
+        return _warned(answer_rover(service, request), full)
+    answered = answer_session(service, policy, request, state)
+    sessions.keep(request.session, request.motion, answered.state, network_ns)
+    return answered.answer
 
 
 def _warned(answer: Answer, text: str) -> Answer:
