@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.rover import RoverSolution, RoverStatus
+from models.session_noise import noise_scale
 from models.session_state import Motion, SessionPolicy, ambiguity_index
 from tests.models.conftest import local_axes
 from tests.models.session_scene import CLAIMED, POLICY, drive
@@ -122,6 +123,49 @@ def test_satellites_set_and_rise(make_world):
     assert infos[-1].held >= 0.8 * held
     assert scene.world.satellites[8] in infos[-1].solution.satellites
     assert scene.world.satellites[2] not in infos[-1].solution.satellites
+
+
+def test_a_satellite_that_drifts_is_weighed_down_and_leaves_the_position_alone(make_world):
+    """Multipath that moves both phases of a satellite alike, a millimetre a second, up to 6 cm."""
+    scene = drive(make_world, 16, satellites=12)
+    run(scene, 20)
+    for _ in range(60):
+        scene.world.extra_phase_m[:, 1, 4] += 0.001
+        info = run(scene, 1)[0]
+    assert info.solution.status in CLAIMED
+    assert np.linalg.norm(scene.error_m(info.solution)) < 4.0 * np.sqrt(np.trace(info.solution.covariance_m2))
+    scale = noise_scale(POLICY, scene.state.noise)[1]
+    arc = np.searchsorted(scene.state.satellite, scene.world.satellites[4])
+    assert scale[arc] > 2.0 * np.median(scale) or scene.world.satellites[4] in info.resets
+
+
+def test_what_the_network_finds_at_the_master_counts(make_world):
+    """A slip that the network saw loses the ambiguities; what it doubts makes the position less certain."""
+    scene = drive(make_world, 17)
+    run(scene, 15)
+    epoch = scene.epoch()
+    bad = epoch.rover.satellite == scene.world.satellites[2]
+    before = scene.state
+    slipped = scene.step(epoch=replace(epoch, findings=replace(epoch.findings, slipped=bad)))
+    assert slipped.slips.tolist() == [scene.world.satellites[2]]
+    spreads = []
+    for doubtful in (~bad, bad & False):
+        scene.state = before
+        findings = replace(epoch.findings, doubtful=doubtful)
+        info = scene.step(epoch=replace(epoch, findings=findings), single=nothing(epoch))
+        spreads.append(np.trace(info.solution.covariance_m2))
+    assert spreads[0] > spreads[1]
+
+
+def test_satellites_that_the_network_began_anew_unseen_start_anew(make_world):
+    """The rover has not asked for some network epochs: what began anew at the master in between has perhaps slipped."""
+    scene = drive(make_world, 18)
+    run(scene, 15)
+    epoch = scene.epoch()
+    followed = epoch.findings.followed + 10
+    followed[3] = 4
+    info = scene.step(epoch=replace(epoch, findings=replace(epoch.findings, followed=followed)))
+    assert info.slips.tolist() == [epoch.rover.satellite[3]]
 
 
 def test_a_half_cycle_is_never_held(make_world):
