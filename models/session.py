@@ -225,11 +225,12 @@ def _position(
     """Return the position of the epoch, with the noise of the epoch; of a rover at rest, what has been carried."""
     if policy.motion is Motion.STATIC:
         mean, covariance = condition_on_integers(carried.mean, carried.covariance, found.rows, found.integers, 1e-8)
+        spread = covariance[POSITION, POSITION] + policy.lasting_share * _of_epoch_m2(policy, state, fitted, found)
     else:
         mean, covariance = condition_on_integers(state.mean, state.covariance, found.rows, found.integers)
         mean, covariance = update(mean, covariance, fitted.equations, fitted.noise.reported_m2)
+        spread = covariance[POSITION, POSITION]
     position_m = state.origin_m + mean[POSITION]
-    spread = covariance[POSITION, POSITION]
     local = enu_rotation_at(position_m) @ spread @ enu_rotation_at(position_m).T
     horizontal_sd, vertical_sd = float(np.sqrt(local[0, 0] + local[1, 1])), float(np.sqrt(local[2, 2]))
     fixed = found.held + len(found.integers)
@@ -248,6 +249,17 @@ def _position(
     wrong = float(np.nanmax([*probabilities, _SMALLEST_PROBABILITY])) if claimed else float("nan")
     left_out = np.zeros(0, dtype=np.int64)
     return RoverSolution(status, position_m, spread, epoch.rover.satellite, left_out, wrong, found.fix, reason)
+
+
+def _of_epoch_m2(policy: SessionPolicy, state: SessionState, fitted: _Fitted, found: Found) -> FloatArray:
+    """Return the covariance that the position of this epoch would have by itself, ECEF, shape ``(3, 3)``."""
+    mean, covariance = condition_on_integers(state.mean, state.covariance, found.rows, found.integers)
+    covariance[POSITION] = 0.0
+    covariance[:, POSITION] = 0.0
+    covariance[POSITION, POSITION] = policy.position_sd_m**2 * np.eye(3)
+    _, covariance = update(mean, covariance, fitted.equations, fitted.noise.reported_m2)
+    own_m2: FloatArray = covariance[POSITION, POSITION]
+    return own_m2
 
 
 def _compared(

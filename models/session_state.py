@@ -42,6 +42,7 @@ class SessionPolicy:
         position_sd_m: How far the true position may be from where an epoch is linearised.
         code_factor, phase_factor: On the standard deviation of what is carried: multipath is no white noise.
         correlation_s: Of multipath; observations closer together say less than independent ones.
+        lasting_share: Of the variance of one epoch that a coordinate never gets rid of: calibrations, near reflections.
         doubtful_factor: On the standard deviation of observations of the master that the network doubts.
         ionosphere_factor: On the covariance of the field.
         ionosphere_tau_s, zwd_tau_s: How long errors of the field and of the network's zenith delays last.
@@ -78,6 +79,7 @@ class SessionPolicy:
     code_factor: float = 3.0
     phase_factor: float = 1.5
     correlation_s: float = 30.0
+    lasting_share: float = 0.25
     doubtful_factor: float = 10.0
     ionosphere_factor: float = 2.0
     ionosphere_tau_s: float = 1200.0
