@@ -20,7 +20,6 @@ from gpsgrid.events import (
     InputRefused,
     LearningDue,
     NetworkChanged,
-    NetworkSolved,
     NetworkTaken,
     Output,
     PayloadArrived,
@@ -32,10 +31,13 @@ from gpsgrid.grid import cell_at, stations_of
 from gpsgrid.health import Health, StationHealth
 from gpsgrid.ingest import Ingest
 from gpsgrid.learning_window import LearningWindow
+from gpsgrid.network_summary import network_solved
 from gpsgrid.network_view import NetworkView
 from gpsgrid.query import QueryPolicy, RoverRequest, Service, answer_rover
 from gpsgrid.rover_body import read_rover_body
 from gpsgrid.saved_state import SavedState, saved_ephemerides
+from gpsgrid.session_query import answer_named
+from gpsgrid.sessions import SessionLimits, Sessions
 from gpsgrid.snapshot import Snapshot
 from gpsgrid.solver import DEFAULT_HYPERPARAMETERS, RECEIVERS
 from gpsgrid.station_changes import Restored, compare_networks, compare_stations, usable_age_s
@@ -75,6 +77,7 @@ class EngineConfig:
         filter: Constants of the network filter.
         hyper: Hyperparameters of the field until others are learned.
         clusters: How large the filters of a large network are.
+        sessions: How many sessions of rovers are kept, and for how long.
     """
 
     network: Network
@@ -86,6 +89,7 @@ class EngineConfig:
     filter: NetworkPolicy = NetworkPolicy()
     hyper: Hyperparameters = DEFAULT_HYPERPARAMETERS
     clusters: ClusterPolicy = ClusterPolicy()
+    sessions: SessionLimits = SessionLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,7 @@ class Engine:
         self._raw: Mapping[str, StationEpoch] = {}
         self._fields: dict[tuple[int, tuple[str, ...], tuple[int, ...]], Posterior] = {}
         self._waiting: list[_Waiting] = []
+        self._sessions = Sessions(config.sessions)
 
     def handle(self, event: Event) -> list[Output]:
         """Take in one event; return what follows from it, in order."""
@@ -254,6 +259,7 @@ class Engine:
                 if not self._snapshots:
                     outputs.append(self._refused("saved state", Reason.UNUSABLE_STATE, _FROM_THE_FUTURE))
                 self._solver.restart()
+                self._sessions.clear()
                 self._snapshots.clear()
                 self._fields.clear()
                 self._window = LearningWindow()
@@ -263,7 +269,7 @@ class Engine:
             self._raw = epoch.stations
             self.health.network_epochs += 1
             self.health.last_epoch_ns = epoch.time_ns
-            outputs.append(_summary(snapshot, tuple(self.health.stations)))
+            outputs.append(network_solved(snapshot, tuple(self.health.stations)))
             outputs.extend(self._judge(snapshot))
             due: LearningDue | None = self._window.push(snapshot)
             if due is not None:
@@ -287,6 +293,7 @@ class Engine:
         self.health.stations.update(known)
         self._assembler.expect(frozenset(known))
         self._ingest.forget(changes.left)
+        self._sessions.clear()
         self._snapshots.clear()
         self._fields.clear()
         self._window = LearningWindow.after(solver.time_ns) if self._learned else LearningWindow()
@@ -346,7 +353,11 @@ class Engine:
                 refusal(request.name, Reason.NO_NETWORK, text, request.epoch.time_ns, network.frame, network.epoch)
             )
         try:
-            answer = answer_rover(Service(self.config.query, network, snapshot, self._posterior), request)
+            service = Service(self.config.query, network, snapshot, self._posterior)
+            if request.session:
+                answer = answer_named(service, self._sessions, request, self._snapshots[-1].time_ns)
+            else:
+                answer = answer_rover(service, request)
         except GpsgridError as error:  # an antenna without a calibration for one of the frequencies
             time_ns = request.epoch.time_ns
             answer = refusal(request.name, error.reason, str(error), time_ns, network.frame, network.epoch)
@@ -382,19 +393,3 @@ def _solver_of(config: EngineConfig) -> ClusteredSolver:
         for station in config.network.stations
     }
     return ClusteredSolver(config.network, calibrations, config.filter, config.hyper, config.clusters)
-
-
-def _summary(snapshot: Snapshot, known: tuple[str, ...]) -> NetworkSolved:
-    parts = snapshot.parts
-    z = np.concatenate([one.field.loo_z[(one.field.weight > 0.0) & one.delays.fixed] for one in parts])
-    z = z[np.isfinite(z)]
-    return NetworkSolved(
-        snapshot.time_ns,
-        tuple(snapshot.reduced),
-        tuple(name for name in known if name not in snapshot.reduced),
-        len(np.unique(np.concatenate([one.delays.satellite for one in parts]))),
-        snapshot.fixed_share,
-        float(np.sqrt(np.mean(z**2))) if len(z) else float("nan"),
-        sum(int(np.count_nonzero(one.field.weight == 0.0)) for one in parts),
-        sum(one.info.resets for one in parts),
-    )

@@ -11,6 +11,7 @@ from gpsgrid.station_changes import StationChanges
 from models.coordinates_monitor import Judgement
 from models.field.kernels import Hyperparameters
 from models.field.solve import FieldObservations
+from models.session_state import Motion
 from stations.antex import AntennaTable
 from stations.arrays import FloatArray
 from stations.catalog import Network
@@ -49,6 +50,8 @@ class PositionAsked:
         wait_ns: How long to wait for the network epoch of that time; ``None`` for what the engine is configured with.
         explain: Say of every satellite why it was used or refused.
         warnings: Collected while the body was taken apart.
+        session: Name of a session that carries state from epoch to epoch; empty for an answer from this epoch alone.
+        motion: What a session assumes of the rover between epochs.
     """
 
     request: str
@@ -62,6 +65,8 @@ class PositionAsked:
     wait_ns: int | None = None
     explain: bool = False
     warnings: tuple[str, ...] = ()
+    session: str = ""
+    motion: Motion = Motion.FREE
 
 
 @dataclass(frozen=True)

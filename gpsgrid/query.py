@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpsgrid.answer import Answer, refusal
-from gpsgrid.explanation import explain
+from gpsgrid.explanation import Explanation, explain
 from gpsgrid.grid import cell_at
-from gpsgrid.rover_start import RoverStart, rover_start
+from gpsgrid.rover_start import rover_start
 from gpsgrid.satellite_residuals import Common
 from gpsgrid.snapshot import Snapshot, field_points
 from gpsgrid.virtual_place import reference_sd_m
@@ -19,6 +19,8 @@ from models.field.solve import Posterior
 from models.observables import Observables, observables
 from models.reduction import Reduced, reduce_epoch
 from models.rover import (
+    CLOCK_DRIFT_M_PER_S,
+    IONOSPHERE_WALK_M_PER_SQRT_S,
     MIN_SATELLITES,
     Corrections,
     RoverPolicy,
@@ -28,6 +30,7 @@ from models.rover import (
     common_rows,
     solve,
 )
+from models.session_state import Motion, SessionPolicy
 from stations.antex import AntennaCalibration
 from stations.arrays import FloatArray
 from stations.catalog import Network
@@ -37,9 +40,6 @@ from stations.errors import Reason
 from stations.frames import enu_rotation_at
 from stations.gpstime import to_iso
 from stations.signals import satellite_name
-
-_IONOSPHERE_WALK_M_PER_SQRT_S = 0.7e-3  # zenith; measured against correction age, research note section 7
-_CLOCK_DRIFT_M_PER_S = 1.5e-3  # extrapolation of a satellite clock, 5e-12 s/s; RTKLIB's sclkstab
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class RoverRequest:
         warnings: Collected while decoding.
         approximate_m: Where the rover roughly is, ECEF, shape ``(3,)``; ``None`` when nobody said.
         explain: Whether the answer says of every satellite what became of it.
+        session: Name of the session; empty for a single epoch.
+        motion: What the session assumes of the rover.
     """
 
     name: str
@@ -63,6 +65,8 @@ class RoverRequest:
     warnings: tuple[str, ...] = ()
     approximate_m: FloatArray | None = None
     explain: bool = False
+    session: str = ""
+    motion: Motion = Motion.FREE
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,14 @@ class QueryPolicy:
         maximum_distance_m: A rover farther than this from every station is outside the network.
         maximum_age_s: Oldest network epoch used.
         resolution: H3 resolution of the cells.
+        session: Constants of sessions; rover and motion in it are those of the query.
     """
 
     rover: RoverPolicy = RoverPolicy()
     maximum_distance_m: float = 120_000.0
     maximum_age_s: float = 30.0
     resolution: int = 5
+    session: SessionPolicy = SessionPolicy()
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,41 @@ class Service:
 
 def answer_rover(service: Service, request: RoverRequest) -> Answer:
     """Return the answer to a query: a position, or a refusal that says why and what to do."""
+    place = place_rover(service, request)
+    if isinstance(place, Answer):
+        return place
+    return worded(place, request, *solve_single(place, request))
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a rover is, about, and who serves it.
+
+    Attributes:
+        service: With the snapshot of the cluster that serves the place.
+        raw: Observations.
+        start: Position from code.
+        masters: Stations near enough, nearest first.
+        cell: H3 index.
+        posterior: Field of the cell.
+        age_s: Rover epoch minus network epoch.
+        screened: Satellites whose codes are kilometres off.
+        warnings: Collected on the way.
+    """
+
+    service: Service
+    raw: Observables
+    start: CodePosition
+    masters: tuple[str, ...]
+    cell: str
+    posterior: Posterior
+    age_s: float
+    screened: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def place_rover(service: Service, request: RoverRequest) -> Place | Answer:
+    """Return where a rover is and who serves it, or a refusal that says why nobody does."""
     policy, network, snapshot = service.policy, service.network, service.snapshot
     age_s = (request.epoch.time_ns - snapshot.time_ns) / NS_PER_S
 
@@ -145,34 +186,35 @@ def answer_rover(service: Service, request: RoverRequest) -> Answer:
         return refuse(Reason.OUTSIDE_NETWORK, text)
     cell = cell_at(start.position_m, policy.resolution)
     posterior = service.posterior_of(service.snapshot, cell)
-    for master in masters:
-        solution = _solve(service, posterior, request, raw, start.position_m, master)
+    return Place(service, raw, start, tuple(masters), cell, posterior, age_s, begun.screened, begun.warnings)
+
+
+def solve_single(place: Place, request: RoverRequest, policy: RoverPolicy | None = None) -> tuple[RoverSolution, str]:
+    """Return the position from this epoch alone, and the master it was found with.
+
+    Args:
+        place: Where the rover is and who serves it.
+        request: Its epoch.
+        policy: Constants, when more is known of the rover than of others.
+    """
+    for master in place.masters:
+        solution = _solve(place, request, master, policy or place.service.policy.rover)
         if solution.status is not RoverStatus.NONE:
             break
-    answer = _worded(network, request, start, solution, (cell, master), age_s)
-    if request.explain:
-        common = _common(service, posterior, request, begun, solution.position_m, master)
-        answer = replace(answer, explanation=explain(policy.rover, service.snapshot, request.epoch, common, solution))
-    return answer
+    return solution, master
 
 
-def _common(
-    service: Service,
-    posterior: Posterior,
-    request: RoverRequest,
-    begun: RoverStart,
-    position_m: FloatArray,
-    master: str,
-) -> Common:
-    """Return what a solution was computed from, once more at its position."""
-    snapshot = service.snapshot
-    rover = reduce_epoch(begun.raw, snapshot.ephemerides, position_m, request.calibration)
+def _explained(place: Place, request: RoverRequest, solution: RoverSolution, master: str) -> Explanation:
+    """Return what became of every satellite, from what the solution was computed from, once more at its position."""
+    snapshot, policy = place.service.snapshot, place.service.policy.rover
+    rover = reduce_epoch(place.raw, snapshot.ephemerides, solution.position_m, request.calibration)
     rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
     base = snapshot.reduced[master]
-    rows, base_rows = common_rows(service.policy.rover, rover, base)
-    corrections = _corrections(snapshot, posterior, rover.rows(rows), base.rows(base_rows), master)
+    rows, base_rows = common_rows(policy, rover, base)
+    corrections = corrections_between(place, rover.rows(rows), base.rows(base_rows), master)
     sd_m = reference_sd_m(rover.satellite[rows] // 100, corrections.ionosphere_covariance_m2)
-    return Common(master, rover, base, rows, base_rows, corrections, sd_m, begun.screened)
+    common = Common(master, rover, base, rows, base_rows, corrections, sd_m, place.screened)
+    return explain(policy, snapshot, request.epoch, common, solution)
 
 
 def _few_or(satellites: int, otherwise: Reason) -> Reason:
@@ -188,24 +230,13 @@ def _masters(service: Service, position_m: FloatArray) -> list[str]:
     return [name for distance, name in distances if distance <= service.policy.maximum_distance_m]
 
 
-def _solve(
-    service: Service,
-    posterior: Posterior,
-    request: RoverRequest,
-    raw: Observables,
-    reference_m: FloatArray,
-    master: str,
-) -> RoverSolution:
+def _solve(place: Place, request: RoverRequest, master: str, policy: RoverPolicy) -> RoverSolution:
     """Solve twice: the second round is linearised at the position that the first one found."""
-    snapshot = service.snapshot
-    rover_policy = service.policy.rover if snapshot.resolved else cautious(service.policy.rover)
+    snapshot, reference_m = place.service.snapshot, place.start.position_m
+    rover_policy = policy if snapshot.resolved else cautious(policy)
     for _ in range(2):
-        rover = reduce_epoch(raw, snapshot.ephemerides, reference_m, request.calibration)
-        rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
-        base = snapshot.reduced[master]
-        rows, base_rows = common_rows(rover_policy, rover, base)
-        rover, base = rover.rows(rows), base.rows(base_rows)
-        corrections = _corrections(snapshot, posterior, rover, base, master)
+        rover, base = common_observations(place, request, master, reference_m)
+        corrections = _aged(corrections_between(place, rover, base, master), rover, base)
         solution = solve(rover_policy, rover, base, corrections, reference_m, may_fix=snapshot.trusted)
         if solution.status is RoverStatus.NONE:
             break
@@ -213,28 +244,40 @@ def _solve(
     return solution
 
 
-def _corrections(snapshot: Snapshot, posterior: Posterior, rover: Reduced, base: Reduced, master: str) -> Corrections:
-    """Return what the network knows about rover minus master, older knowledge being worth less."""
-    ionosphere_m, covariance = difference(posterior, field_points(rover), field_points(base))
-    covariance = covariance * snapshot.inflation
+def common_observations(
+    place: Place, request: RoverRequest, master: str, reference_m: FloatArray
+) -> tuple[Reduced, Reduced]:
+    """Return the observations of rover, reduced at a place (ECEF of ``(3,)``), and master that both have."""
+    snapshot = place.service.snapshot
+    rover = reduce_epoch(place.raw, snapshot.ephemerides, reference_m, request.calibration)
+    rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
+    base = snapshot.reduced[master]
+    rows, base_rows = common_rows(place.service.policy.rover, rover, base)
+    return rover.rows(rows), base.rows(base_rows)
+
+
+def corrections_between(place: Place, rover: Reduced, base: Reduced, master: str) -> Corrections:
+    """Return what the network knows about rover minus master at its own epoch."""
+    snapshot = place.service.snapshot
+    ionosphere_m, covariance = difference(place.posterior, field_points(rover), field_points(base))
     index = snapshot.state.stations.index(master)
     zwd_m, zwd_covariance = zwd_at(snapshot.policy, snapshot.state, rover.receiver_m, index)
+    return Corrections(ionosphere_m, covariance * snapshot.inflation, zwd_m, zwd_covariance)
+
+
+def _aged(corrections: Corrections, rover: Reduced, base: Reduced) -> Corrections:
+    """Return corrections that are worth less, as they are older than the rover's observations."""
     age_s = abs(rover.raw.time_ns - base.raw.time_ns) / NS_PER_S
-    if age_s > 0.0:
-        walk = _IONOSPHERE_WALK_M_PER_SQRT_S**2 * age_s * rover.slant_factor**2
-        covariance = covariance + np.diag(walk + (_CLOCK_DRIFT_M_PER_S * age_s) ** 2)
-    return Corrections(ionosphere_m, covariance, zwd_m, zwd_covariance)
+    if age_s == 0.0:
+        return corrections
+    walk = IONOSPHERE_WALK_M_PER_SQRT_S**2 * age_s * rover.slant_factor**2
+    covariance = corrections.ionosphere_covariance_m2 + np.diag(walk + (CLOCK_DRIFT_M_PER_S * age_s) ** 2)
+    return replace(corrections, ionosphere_covariance_m2=covariance)
 
 
-def _worded(
-    network: Network,
-    request: RoverRequest,
-    start: CodePosition,
-    solution: RoverSolution,
-    place: tuple[str, str],
-    age_s: float,
-) -> Answer:
-    """Return the solution, found in a cell against a master (``place``), as an answer at the marker."""
+def worded(place: Place, request: RoverRequest, solution: RoverSolution, master: str) -> Answer:
+    """Return a solution, found against a master, as an answer at the marker."""
+    network, start = place.service.network, place.start
     status, position_m, covariance = solution.status, solution.position_m, solution.covariance_m2
     if status is RoverStatus.NONE:
         status, position_m, covariance = RoverStatus.CODE, start.position_m, start.covariance_m2
@@ -250,9 +293,11 @@ def _worded(
         tuple(satellite_name(s) for s in solution.satellites),
         tuple(satellite_name(s) for s in solution.dropped),
         solution.wrong_fix_probability,
-        age_s,
-        *place,
+        place.age_s,
+        place.cell,
+        master,
         None,
         solution.reason,
-        request.warnings,
+        (*request.warnings, *place.warnings),
+        explanation=_explained(place, request, solution, master) if request.explain else None,
     )

@@ -84,7 +84,17 @@ def _request(
         else:
             found.append("no antenna given: phases are used uncalibrated, heights can be off by centimetres")
     approximate_m = None if event.approximate_m is None else np.array(event.approximate_m)
-    return RoverRequest(event.request, epoch, calibration, height_m or 0.0, tuple(found), approximate_m, event.explain)
+    return RoverRequest(
+        event.request,
+        epoch,
+        calibration,
+        height_m or 0.0,
+        tuple(found),
+        approximate_m,
+        event.explain,
+        event.session,
+        event.motion,
+    )
 
 
 def _said(event: PositionAsked, refused: Refused) -> str:

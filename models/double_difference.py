@@ -21,6 +21,7 @@ class DoubleDifferences:
 
     Attributes:
         row: Satellite (row of rover and master) of each single difference, shape ``(m,)``.
+        slot: Carrier of each, shape ``(m,)``.
         is_code: Shape ``(m,)``.
         mixed: The codes of rover and master are of different signals, shape ``(m,)``.
         value_m: Rover minus master, shape ``(m,)``.
@@ -31,6 +32,7 @@ class DoubleDifferences:
     """
 
     row: IntArray
+    slot: IntArray
     is_code: BoolArray
     mixed: BoolArray
     value_m: FloatArray
@@ -99,6 +101,7 @@ def double_differences(rover: Reduced, master: Reduced) -> DoubleDifferences:
     mu = one.mu[:slots][slot_of, row]
     return DoubleDifferences(
         row,
+        slot_of,
         code,
         code & mixed[slot_of, row],
         np.where(code, differences_m[0][slot_of, row], differences_m[1][slot_of, row]),

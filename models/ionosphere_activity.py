@@ -17,8 +17,8 @@ MEMORY_S = 60.0
 _FEWEST = 6  # arcs that say something
 _QUIET_M = 0.005  # of a zenith delay: noise and multipath of a sound phase, generous
 _NORMAL = 1.4826  # standard deviation over median deviation of a normal distribution
-# A drift goes on where a random walk turns back: over the seconds between two updates it moves several times less than a
-# walk that comes as far in a minute, so the walk need not come as far.
+# A drift goes on where a random walk turns back: over the seconds between two updates it moves several times less than
+# a walk that comes as far in a minute, so the walk need not come as far.
 _PERSISTENCE = 3.0
 _WIDEST = 10.0
 _CALM_S = 1200.0  # a storm is believed to be over so slowly

@@ -21,6 +21,8 @@ from stations.frames import enu_rotation_at
 from stations.signals import Constellation
 
 MIN_SATELLITES = 5
+IONOSPHERE_WALK_M_PER_SQRT_S = 0.7e-3  # zenith; measured against correction age, research note section 7
+CLOCK_DRIFT_M_PER_S = 1.5e-3  # extrapolation of a satellite clock, 5e-12 s/s; RTKLIB's sclkstab
 _VARIANCE_FACTOR = 2.0  # measured over stated variances of the horizontal position are 1.2 to 3.6 on recorded data
 _SMALLEST_PROBABILITY = 1e-4
 _NETWORK_OPEN = (
@@ -289,7 +291,7 @@ def _float(part: _Float, satellites: IntArray, reference_m: FloatArray, reason: 
     )
 
 
-def _wrong_fix_probability(fix: PartialFix, attempts: int) -> float:
+def wrong_fix_probability(fix: PartialFix, attempts: int) -> float:
     """Return how likely the second-best integers are against the best, under the model.
 
     Squared norms are divided by the factor by which measured variances exceed the model's, every attempt counts, and
@@ -337,7 +339,7 @@ def _fix(
         local = enu @ fixed_covariance[:3, :3] @ enu.T
         horizontal_sd = float(np.sqrt(local[0, 0] + local[1, 1]))
         vertical_sd = float(np.sqrt(local[2, 2]))
-        wrong = _wrong_fix_probability(fix, attempts)
+        wrong = wrong_fix_probability(fix, attempts)
         if horizontal_sd > policy.maximum_horizontal_sd_m or vertical_sd > policy.maximum_vertical_sd_m:
             reason = (
                 f"fixed subset leaves {horizontal_sd * 1000:.0f} mm horizontal and {vertical_sd * 1000:.0f} mm vertical"

@@ -5,6 +5,7 @@ something to wait for. The same data give the same answers, to the bit.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from gpsgrid.answer import Answer
@@ -18,10 +19,13 @@ from gpsgrid.events import (
     PositionAsked,
     Tick,
 )
+from models.session_state import Motion
 from stations.arrays import FloatArray
 from stations.catalog import Network
 from stations.gpstime import to_iso
 from stations.recorded import RecordedRover, Recording
+
+_SESSION = "replay"
 
 Learner = Callable[[LearningDue], HyperparametersLearned | None]
 """Answers :class:`LearningDue` at once, or with ``None`` when nothing could be learned."""
@@ -48,6 +52,7 @@ def play(
     rover: RecordedRover,
     learner: Learner,
     observer: Observer = lambda _: None,
+    motion: Motion | None = None,
 ) -> Iterator[tuple[int, Answer]]:
     """Replay everything in the order of time.
 
@@ -57,6 +62,7 @@ def play(
         rover: Before its first payload.
         learner: Answers :class:`LearningDue` before the next event is handled.
         observer: Is shown every output, in order.
+        motion: Carry a session from epoch to epoch that assumes this of the rover; ``None`` for single epochs.
 
     Yields:
         Moment of the rover epoch, ns of GPS time, and its answer; one for every rover epoch.
@@ -64,7 +70,7 @@ def play(
     Raises:
         RuntimeError: The engine does not answer, or answers something that was not asked.
     """
-    run = _Run(engine, learner, observer)
+    run = _Run(engine, learner, observer, motion)
     stations_ns, rover_ns = set(recording.times_ns), set(rover.times_ns)
     for time_ns in sorted(stations_ns | rover_ns):
         if time_ns in stations_ns:
@@ -102,10 +108,13 @@ def only_nearest(network: Network, position_m: FloatArray) -> Network:
 class _Run:
     """One replay: the engine, its virtual host clock and the answers that have come."""
 
-    def __init__(self, engine: EventHandler, learner: Learner, observer: Observer) -> None:
+    def __init__(
+        self, engine: EventHandler, learner: Learner, observer: Observer, motion: Motion | None = None
+    ) -> None:
         self._engine = engine
         self._learner = learner
         self._observer = observer
+        self._motion = motion
         self._host_ns = 0
         self._answers: dict[str, Answer] = {}
 
@@ -119,7 +128,10 @@ class _Run:
     def ask(self, time_ns: int, payload: bytes) -> Answer:
         self._host_ns = max(self._host_ns, time_ns)
         request = to_iso(time_ns)
-        self._handle(PositionAsked(request, payload, self._host_ns))
+        asked = PositionAsked(request, payload, self._host_ns)
+        if self._motion is not None:
+            asked = replace(asked, session=_SESSION, motion=self._motion)
+        self._handle(asked)
         while request not in self._answers:
             # A rover that is faster than the network waits for an epoch that does not come.
             if not self._wait():

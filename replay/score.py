@@ -83,6 +83,7 @@ class Score:
         age_s: Of the network epochs used.
         latency_ms: Of all answers, where it was measured.
         hours: The same in short, hour by hour.
+        first_fix_s: From the first epoch to the first fix; NaN without one.
     """
 
     epochs: int
@@ -103,6 +104,7 @@ class Score:
     age_s: Spread
     latency_ms: Spread
     hours: tuple[HourScore, ...]
+    first_fix_s: float = math.nan
 
     def as_dict(self) -> dict[str, object]:
         """Return the score for JSON: what is not known is ``None``."""
@@ -193,7 +195,13 @@ def _summary(known: Sequence[tuple[TrackRow, FloatArray]], errors: _Errors, with
         age_s=_spread(np.array([row.age_s for row, _ in known])),
         latency_ms=_spread(np.array([row.latency_ms for row, _ in known])),
         hours=_hours(np.array([row.time_ns for row, _ in known], dtype=np.int64) // _HOUR_NS, errors),
+        first_fix_s=_first_fix_s([row for row, _ in known]),
     )
+
+
+def _first_fix_s(rows: Sequence[TrackRow]) -> float:
+    first = next((row.time_ns for row in rows if row.claimed), None)
+    return math.nan if first is None else (first - rows[0].time_ns) / NS_PER_S
 
 
 def _hours(hour: IntArray, errors: _Errors) -> tuple[HourScore, ...]:

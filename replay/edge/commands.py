@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from models.session_state import Motion
 from replay.edge.field_command import bench_field_command
 from replay.edge.integers_command import integers_command
 from replay.edge.outputs import check_outputs, read_truth_file, write_outputs
@@ -30,6 +31,10 @@ class Mode(StrEnum):
 
     SINGLE = "single"
     SESSION = "session"
+    STATIC = "static"
+
+
+_MOTIONS = {Mode.SINGLE: None, Mode.SESSION: Motion.FREE, Mode.STATIC: Motion.STATIC}
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +66,11 @@ def replay_command(  # noqa: PLR0913 - one argument an option
         str, typer.Option("--hold-out", metavar="ID", help="take this station out and use it as the rover")
     ] = "",
     mode: Annotated[
-        Mode, typer.Option("--mode", help="single: every epoch from scratch; session: carry state (not yet)")
+        Mode,
+        typer.Option(
+            "--mode",
+            help="single: every epoch from scratch; session: carry state; static: session of a rover that stands still",
+        ),
     ] = Mode.SINGLE,
     begin: Annotated[str, typer.Option("--from", metavar="T", help="first epoch, GPS time, ISO 8601")] = "",
     end: Annotated[str, typer.Option("--to", metavar="T", help="last epoch, included")] = "",
@@ -98,8 +107,8 @@ def replay_command(  # noqa: PLR0913 - one argument an option
     if not out:
         problem = "name at least one file for the track, for instance --out track.csv"
         raise typer.BadParameter(problem, param_hint="--out")
-    if mode is Mode.SESSION:
-        problem = "session mode, which carries ambiguities from epoch to epoch, does not exist yet; use --mode single"
+    if through_mqtt and mode is not Mode.SINGLE:
+        problem = "--through-mqtt asks for single epochs; leave it out, or use --mode single"
         raise typer.BadParameter(problem, param_hint="--mode")
     if broker and not through_mqtt:
         problem = "--broker is only used with --through-mqtt"
@@ -120,7 +129,7 @@ def replay_command(  # noqa: PLR0913 - one argument an option
     with console.status(f"reading {network}"):
         prepared = prepare(request)
     rows: list[TrackRow] = []
-    report, interrupted = _run(prepared, rows, console, broker if through_mqtt else None)
+    report, interrupted = _run(prepared, rows, console, broker if through_mqtt else None, _MOTIONS[mode])
     write_outputs(rows, out, prepared.config.network.frame)
     scored = score(rows, fixed_truth(*prepared.marker_m)) if prepared.marker_m and rows else None
     if as_json:
@@ -159,7 +168,7 @@ def score_command(
 
 
 def _run(
-    prepared: Prepared, rows: list[TrackRow], console: Console, broker_url: str | None
+    prepared: Prepared, rows: list[TrackRow], console: Console, broker_url: str | None, motion: Motion | None
 ) -> tuple[ReplayReport, bool]:
     """Replay into ``rows``; return the report and whether Ctrl-C came before the end."""
     report = ReplayReport()
@@ -171,7 +180,7 @@ def _run(
 
         try:
             if broker_url is None:
-                replay_offline(prepared, sink, report)
+                replay_offline(prepared, sink, report, motion)
             else:
                 run_through_mqtt(prepared, sink, report, broker_url)
         except KeyboardInterrupt:

@@ -137,6 +137,7 @@ def print_score(console: Console, scored: Score) -> None:
     shares.add_row("1 cm (H <= 1 cm)", f"{scored.one_centimetre_percent:.2f} %")
     shares.add_row("wrong fixes", f"{scored.wrong_fixes} ({scored.wrong_fixes_percent:.3f} % of fixes)")
     shares.add_row("mean height error of fixes", _mm(scored.vertical_mean_m))
+    shares.add_row("first fix after", f"{scored.first_fix_s:.0f} s" if np.isfinite(scored.first_fix_s) else "-")
     ratios = (scored.sigma_ratio_e, scored.sigma_ratio_n, scored.sigma_ratio_u)
     shares.add_row(
         "error / stated sigma, E N U", "  ".join(f"{ratio:.2f}" if np.isfinite(ratio) else "-" for ratio in ratios)

@@ -9,6 +9,7 @@ from gpsgrid.edge.learner import learn_now
 from gpsgrid.engine import Engine
 from gpsgrid.events import CoordinateJudged, InputRefused, Output
 from gpsgrid.health import Health
+from models.session_state import Motion
 from replay.edge.prepare import Prepared
 from replay.player import play
 from replay.track import TrackRow, row_of
@@ -64,18 +65,19 @@ class ReplayReport:
         self.refused = Counter(health.refusals)
 
 
-def replay_offline(prepared: Prepared, sink: RowSink, report: ReplayReport) -> None:
+def replay_offline(prepared: Prepared, sink: RowSink, report: ReplayReport, motion: Motion | None = None) -> None:
     """Replay without a clock: as fast as possible and the same to the bit every time.
 
     Args:
         prepared: Used up.
         sink: Is given one row for every rover epoch, in the order of time; what it raises ends the replay.
         report: Is filled in, also when the replay is interrupted.
+        motion: What a session assumes of the rover; ``None`` for single epochs.
     """
     started_ns = time.perf_counter_ns()
     engine = Engine(prepared.engine_config())
     try:
-        for time_ns, answer in play(engine, prepared.recording, prepared.rover, learn_now, report.observe):
+        for time_ns, answer in play(engine, prepared.recording, prepared.rover, learn_now, report.observe, motion):
             report.epochs += 1
             sink(row_of(answer, time_ns))
     finally:

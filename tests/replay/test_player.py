@@ -18,6 +18,7 @@ from gpsgrid.events import (
 )
 from models.field.kernels import Hyperparameters
 from models.rover import RoverStatus
+from models.session_state import Motion
 from replay.player import only_nearest, play
 from stations import gpstime
 from stations.catalog import Network, Station
@@ -210,3 +211,11 @@ def test_nothing_of_the_rover_reaches_the_engine_but_its_questions(network):
 def test_nearest_station_alone_is_single_base_rtk(network):
     assert [one.id for one in only_nearest(network, np.array([3909800.0, 330933.0, 5012262.0])).stations] == ["B"]
     assert [one.id for one in only_nearest(network, np.array([3909000.0, 330933.0, 5012262.0])).stations] == ["A"]
+
+
+def test_a_session_is_one_name_for_all_epochs(network):
+    engine = NotingEngine(2)
+    recording = Recording(network, {"A": observations([0, 30]), "B": observations([0, 30])}, [])
+    list(play(engine, recording, rover([0, 30]), never, motion=Motion.STATIC))
+    asked = [event for event in engine.events if isinstance(event, PositionAsked)]
+    assert [(one.session, one.motion) for one in asked] == [("replay", Motion.STATIC)] * 2

@@ -73,7 +73,7 @@ def test_score_of_a_missing_track_names_it(tmp_path):
         (("--out", "t.csv"), "give either --rover FILE or --hold-out ID"),
         (("--out", "t.csv", "--hold-out", "A", "--rover", "r.obs"), "give either --rover FILE or --hold-out ID"),
         (("--hold-out", "A"), "name at least one file for the track, for instance --out track.csv"),
-        (("--hold-out", "A", "--out", "t.csv", "--mode", "session"), "does not exist yet; use --mode single"),
+        (("--hold-out", "A", "--out", "t.csv", "--mode", "session", "--through-mqtt"), "asks for single epochs"),
         (("--hold-out", "A", "--out", "t.csv", "--broker", "mqtt://x"), "--broker is only used with --through-mqtt"),
         (("--hold-out", "A", "--out", "t.csv", "--from", "noon"), "'noon' is no ISO 8601 time"),
     ],

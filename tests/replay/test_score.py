@@ -184,3 +184,9 @@ def test_truth_of_a_simulated_rover_is_read(shared_data):
     np.testing.assert_allclose(
         truth.at(int(gpstime.from_iso("2021-01-01T08:00:00"))), [3914843.5133, 401029.4881, 5002565.9445]
     )
+
+
+def test_time_to_first_fix_is_from_the_first_epoch():
+    result = scored(lost(0), row(1, status=RoverStatus.FLOAT), row(2.5), row(3))
+    assert result.first_fix_s == 2.5
+    assert math.isnan(scored(lost(0)).first_fix_s)
