@@ -4,6 +4,7 @@ Names are read by words, not by columns: version 3.04 moved the columns, and pro
 """
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from stations.signals import satellite_number
 _NEWEST_VERSION = 3.99
 _VALUES_FIRST_LINE, _MOST_VALUES = 2, 6
 _DATE = slice(2, 8)
+_WHOLE_VALUE = re.compile(r"[EeDd][+-]?\d\d\s*$", re.ASCII)  # E19.12 at the end of a line
 _KINDS = frozenset({"AS", "AR", "CR", "DR", "MS"})
 
 
@@ -82,7 +84,10 @@ def read_clocks(text: str | bytes, source: str) -> PreciseClocks:
     table = LineTable(text, source)
     draft = _Draft()
     at = _read_header(table, draft)
-    while at < len(table):
+    last = len(table)
+    if not table.complete and _WHOLE_VALUE.search(table.line(last - 1)) is None:
+        last -= 1  # half a number is a number, but a wrong one
+    while at < last:
         try:
             at = _read_record(table, draft, at)
         except ValueError as error:

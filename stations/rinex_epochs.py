@@ -21,7 +21,7 @@ from stations.rinex_text import FIELD_WIDTH, LineTable, broken, decimal, integer
 _SATELLITES_A_LINE = 12  # RINEX 2 epoch line
 _FIRST_COLUMN_3 = 3  # RINEX 3: behind the satellite name
 _VALUE_WIDTH = 14
-_POWER_FAILURE, _NEW_SITE, _SLIP_RECORDS = 1, 3, 6
+_POWER_FAILURE, _NEW_SITE, _HEADER_RECORDS, _SLIP_RECORDS = 1, 3, 4, 6
 _LAST_FLAG = 6
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
 _PIVOT_YEAR = 80
@@ -197,8 +197,20 @@ class _Walk:
             except ValueError as error:
                 raise broken(self._table.source, number + 1, f"header record in the data: {error}") from None
         if changed != self._header:
+            self._tell_changes(at, changed, moves=epoch.flag != _HEADER_RECORDS)
             self._change(at, changed)
         return end
+
+    def _tell_changes(self, at: int, changed: ObservationHeader, *, moves: bool) -> None:
+        """Report what header records in the data change; refuse another station where no move is announced."""
+        where = self._table.source
+        other = "" if moves else other_station(self._header, changed)
+        if other:
+            message = f"header records of another station begin here ({other}); cut the file before this line"
+            raise broken(where, at + 1, message)
+        told = changes(self._header, changed)
+        if told:
+            self.index.problems.append(f"{where}, line {at + 1}: {told}; the first header counts")
 
     def _change(self, at: int, header: ObservationHeader) -> None:
         # Every header costs memory for its columns: a file that is nothing but headers must not take it all.

@@ -5,6 +5,7 @@ failure or a change of site, and after a gap of more than 1.5 intervals. Which c
 which signal is told in ``rinex_columns``.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,10 +184,11 @@ def _contradictions(parts: Sequence[_Part]) -> list[str]:
     """
     found = []
     first = parts[0]
-    for part in parts[1:]:
-        other = other_station(first.header, part.header)
+    for before, part in itertools.pairwise(parts):
+        # A receiver that was moved, and said so, goes on from where it was last.
+        other = other_station(before.index.headers[-1], part.header)
         if other:
-            message = f"this is the file of another station than {first.source} ({other}); give it to that station"
+            message = f"this is the file of another station than {before.source} ({other}); give it to that station"
             raise GpsgridError(Reason.BROKEN_FILE, f"{part.source}: {message}", file=part.source)
         changed = changes(first.header, part.header)
         if changed:

@@ -22,6 +22,7 @@ _BAD_CLOCK_US = 999_999.0
 _LARGEST_BASE = 10.0  # of the exponents of standard deviations; files have 1.25 and 1.025
 _VERSIONS = "abcd"
 _SATELLITES_A_LINE = 17
+_RECORD_WIDTH = 60  # to the end of the clock
 _FLAGS = {74: "E", 75: "P", 78: "M", 79: "P"}  # column: clock event, clock predicted, maneuver, orbit predicted
 
 
@@ -119,6 +120,9 @@ def read_sp3(text: str | bytes, source: str) -> PreciseOrbits:
     draft.frame, draft.agency = first[46:51].strip(), first[56:60].strip()
     for index in range(1, len(table)):
         line = table.line(index)
+        if index == len(table) - 1 and not table.complete and _is_cut_off(line):
+            draft.problems.append(f"{source}, line {index + 1}: last line dropped, it is cut off")
+            break
         try:
             _read_line(draft, line)
         except ValueError as error:
@@ -128,6 +132,11 @@ def read_sp3(text: str | bytes, source: str) -> PreciseOrbits:
     if not draft.ended:
         draft.problems.append(f"{source}: the file ends without 'EOF'; it may be cut off")
     return _assembled(draft)
+
+
+def _is_cut_off(line: str) -> bool:
+    """Return whether a last line without an end is no whole one: half a number is a number, but a wrong one."""
+    return not line.startswith("EOF") and (line[:1] not in {"P", "V"} or len(line) < _RECORD_WIDTH)
 
 
 def _read_line(draft: _Draft, line: str) -> None:

@@ -5,6 +5,7 @@ and suffix. What is decided stands in ``stations``; here files are opened and pe
 import datetime as dt
 import os
 import re
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from stations.edge.files import load_observations, read_text
 from stations.errors import GpsgridError, Reason
 from stations.file_kind import FileKind
 from stations.navigation_kinds import Ephemeris
-from stations.rinex_nav import merge_ephemerides, read_navigation_file
+from stations.rinex_nav import NavigationFile, merge_ephemerides, read_navigation_file
 from stations.rinex_nav_writer import write_navigation
 from stations.rinex_obs_writer import ObservationWriter
 from stations.rinex_to_rinex import description_of, usable_epochs, writable_ephemerides
@@ -160,9 +161,11 @@ def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Prog
     if not observations.epochs:
         raise _no_observations(source)
     ephemerides: list[Ephemeris] = []
+    left_out: Counter[str] = Counter()
     if options.navigation is not None:
-        ephemerides = _load_navigation(options.navigation)
+        ephemerides, left_out = _load_navigation(options.navigation)
     conversion = RinexToRtcm(observations, ephemerides, station_number=options.station_number, level=options.level)
+    conversion.tally.left_out.update(left_out)
     task = progress.add_task("writing", total=max(len(observations.epochs), 1))
     with writing(target) as sink:
         for frames in conversion.frames():
@@ -196,7 +199,7 @@ def _observations(source: Path, target: Path, progress: Progress) -> ConversionR
 
 def _navigation(source: Path, target: Path) -> ConversionReport:
     found, tally = read_navigation_file(read_text(source), str(source)), Tally()
-    tally.left_out.update({f"records {kind}": count for kind, count in found.skipped.items()})
+    tally.left_out.update(_skipped_records(found))
     usable = writable_ephemerides(found.ephemerides, tally)
     if not usable:
         raise _no_ephemerides(source, tally)
@@ -208,8 +211,10 @@ def _navigation(source: Path, target: Path) -> ConversionReport:
 
 def _navigation_to_rtcm(source: Path, target: Path) -> ConversionReport:
     tally = Tally()
+    ephemerides, left_out = _load_navigation(source)
+    tally.left_out.update(left_out)
     with writing(target) as sink:
-        for frame in encode_navigation(_load_navigation(source), tally):
+        for frame in encode_navigation(ephemerides, tally):
             sink.write(frame)
         if not tally.ephemerides:
             raise _no_ephemerides(source, tally)
@@ -226,5 +231,16 @@ def _no_ephemerides(source: Path, tally: Tally) -> GpsgridError:
     return GpsgridError(Reason.NO_EPHEMERIS, message, file=str(source), skipped=dict(tally.left_out))
 
 
-def _load_navigation(path: Path) -> list[Ephemeris]:
-    return merge_ephemerides([read_navigation_file(read_text(path), str(path)).ephemerides])
+def _load_navigation(path: Path) -> tuple[list[Ephemeris], Counter[str]]:
+    """Return the ephemerides to send, each upload once, and what of the file is not among them."""
+    found = read_navigation_file(read_text(path), str(path))
+    merged = merge_ephemerides([found.ephemerides])
+    left_out = _skipped_records(found)
+    left_out["ephemerides that come again with the same issue and reference time"] = len(found.ephemerides) - len(
+        merged
+    )
+    return merged, left_out
+
+
+def _skipped_records(found: NavigationFile) -> Counter[str]:
+    return Counter({f"records {kind}": count for kind, count in found.skipped.items()})

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import re
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,12 +22,13 @@ from stations.stream_address import SerialAddress, parse_ntrip_url, parse_stream
 from stations.survey import StreamSurvey
 
 _SCHEMES = ("ntrip://", "ntrips://", "tcp://", "serial:", "mqtt://", "mqtts://")
+_ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 _MOST_TOPICS = 50
 
 
 def is_url(text: str) -> bool:
-    """Return whether a word on the command line is a live source and not a file."""
-    return text.lower().startswith(_SCHEMES)
+    """Return whether a word on the command line is a live source, of a kind that we know or not, and not a file."""
+    return text.lower().startswith(_SCHEMES) or _ANY_SCHEME.match(text) is not None
 
 
 async def diagnose_url(url: str, seconds: float) -> list[Diagnosis]:
@@ -37,6 +39,9 @@ async def diagnose_url(url: str, seconds: float) -> list[Diagnosis]:
         seconds: How long to listen after the connection stands.
     """
     shown = url.split("://", 1)[0] + "://..."  # until it is taken apart it may hold a password
+    if not url.lower().startswith(_SCHEMES):
+        expected = f"expected {', '.join(_SCHEMES)} or the name of a file"
+        return [Diagnosis(shown, "live stream", error=f"{shown} cannot be listened to; {expected}")]
     try:
         if url.lower().startswith("mqtt"):
             return await _mqtt(url, seconds)

@@ -511,3 +511,18 @@ def test_biases_and_clock_flag_are_in_the_header(shared_data, tmp_path):
     assert " C1C   19.060 C1P   19.060 C2C   19.060 C2P   19.060" in text
     assert read_observations(text, "o").glonass_bias_m == dict.fromkeys(("1C", "1P", "2C", "2P"), 19.06)
     assert kind_of(text.encode()) is FileKind.RINEX_OBSERVATION
+
+
+@pytest.mark.data
+def test_ephemerides_of_a_file_that_are_not_sent_are_counted(shared_data, tmp_path, capfd):
+    source = tmp_path / "some.nav"
+    text = (shared_data / "short-baseline-2024" / "base.nav").read_text()
+    records = len(read_navigation_file(text, "base").ephemerides)
+    first, behind = text.index("G05 2024"), text.index("G06 2024")
+    strange = text[first:behind].replace("G05", "X05")
+    source.write_text(text[:first] + strange + text[first:behind] * 2 + text[behind:])
+    converted(source, tmp_path / "some.rtcm3")
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"{records - 6} ephemerides:" in said
+    assert "ephemerides that come again with the same issue and reference time: 7" in said
+    assert "records X: 1" in said

@@ -405,5 +405,12 @@ def test_urls_and_files_are_told_apart():
     assert not is_url(str(Path("tcp.rtcm3")))
 
 
+def test_a_url_of_another_kind_is_no_file():
+    assert is_url("http://user:secret@host/M")
+    (diagnosis,) = asyncio.run(diagnose_url("http://user:secret@host/M", 1.0))
+    assert "http://... cannot be listened to; expected ntrip://" in diagnosis.error
+    assert "secret" not in diagnosis.error
+
+
 def test_severities_have_an_order():
     assert list(Severity) == [Severity.PROBLEM, Severity.WARNING, Severity.NOTE]

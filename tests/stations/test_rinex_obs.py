@@ -239,6 +239,29 @@ def test_new_site_interrupts_the_arcs_and_is_reported():
     assert two(text).marker == "DELF"
 
 
+def new_records(flag: int, *records: str) -> str:
+    event = epoch_2(15, "", *(record.rstrip("\n") for record in records), flag=flag, count=len(records))
+    return header_2() + epoch_2(0, "G07", satellite(7)) + event + epoch_2(30, "G07", satellite(7))
+
+
+MOVED = (
+    label("ROVN", "MARKER NAME"),
+    label(f"{3924687.703:14.4f}{306132.766:14.4f}{5001910.775:14.4f}", "APPROX POSITION XYZ"),
+)
+
+
+def test_header_records_of_another_station_are_an_error_with_their_line():
+    with pytest.raises(GpsgridError, match=r"line 11: header records of another station .*marker ROVN is 5.0 km from"):
+        two(new_records(4, *MOVED))
+    assert "new site" in two(new_records(3, *MOVED)).problems[0]
+
+
+def test_header_records_that_change_the_antenna_are_reported():
+    read = two(new_records(4, label(f"{1.5:14.4f}{0.0:14.4f}{0.0:14.4f}", "ANTENNA: DELTA H/E/N")))
+    assert len(read.problems) == 1
+    assert "becomes 1.5000 m; the first header counts" in read.problems[0]
+
+
 def test_slip_records_are_passed_over():
     slips = epoch_2(30, "G07G08", satellite(7), satellite(8), flag=6)
     text = header_2() + epoch_2(0, "G07", satellite(7)) + slips + epoch_2(30, "G07", satellite(7))
@@ -387,6 +410,14 @@ def test_files_of_two_stations_are_not_one_series():
     second = elsewhere(header_2() + epoch_2(30, "G07", satellite(7)))
     with pytest.raises(GpsgridError, match=r"b: this is the file of another station than a \(marker ROVN is 5.0 km"):
         splice_observations([(first, "a"), (second, "b")])
+
+
+def test_a_station_that_moved_and_said_so_goes_on_in_the_next_file():
+    second = elsewhere(header_2() + epoch_2(60, "G07", satellite(7)))
+    read = splice_observations([(new_records(3, *MOVED), "a"), (second, "b")])
+    assert len(read.epochs) == 3
+    with pytest.raises(GpsgridError, match="b: this is the file of another station than a"):
+        splice_observations([(new_records(3, *MOVED), "a"), (header_2() + epoch_2(60, "G07", satellite(7)), "b")])
 
 
 def test_the_file_of_another_station_behind_a_file_is_an_error_with_its_line():

@@ -145,6 +145,27 @@ def test_file_that_was_cut_off_is_reported():
     assert "EOF" in read_sp3(WHOLE[:-4], "some.sp3").problems[0]
 
 
+@pytest.mark.parametrize("kept", [1, 6, 25, 40, 52, 59])
+def test_last_record_that_was_cut_off_has_no_half_number(kept):
+    whole = header() + body(2)
+    last = whole.splitlines()[-1]
+    read = read_sp3(whole[: -len(last) - 1] + last[:kept], "some.sp3")
+    assert "last line dropped" in read.problems[0]
+    is_last = read.satellite == satellite_number(NAMES[-1])
+    assert np.isnan(read.position_m[1, is_last]).all()
+    assert np.isfinite(read.position_m[1, ~is_last]).all()
+
+
+@pytest.mark.parametrize("kept", [20, 23, 30])
+def test_last_epoch_line_that_was_cut_off_is_dropped(kept):
+    text = header() + body(1) + "*  2021  1  1  0 15  0.00000000"[:kept]
+    assert read_sp3(text, "some.sp3").time_ns.tolist() == [START]
+
+
+def test_whole_last_record_without_a_line_end_is_read():
+    assert np.isfinite(read_sp3((header() + body(2))[:-1], "some.sp3").position_m).all()
+
+
 def test_equal_to_rtklib(tmp_path):
     path = tmp_path / "igs21385.sp3"
     path.write_text(WHOLE)
@@ -257,6 +278,15 @@ def test_clock_file_of_version_3_04_has_its_labels_elsewhere():
     read = read_clocks(text, "some.clk")
     assert read.satellites[211].offset_s.tolist() == [1.2e-4]
     assert list(read.receivers) == ["ALGO00CAN"]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 10, 17, 25, 50])
+def test_last_clock_that_was_cut_off_has_no_half_number(cut):
+    whole = CLOCK_HEADER + CLOCKS
+    assert read_clocks(whole[:-1], "some.clk").satellites[1].offset_s[-1] == 1.2345678909e-4
+    read = read_clocks(whole[: -1 - cut], "some.clk")
+    assert read.satellites[1].offset_s.tolist() == [1.234567890123e-4, 1.234567890555e-4]
+    assert "cut off" in read.problems[-1]
 
 
 def test_clocks_equal_rtklib(tmp_path):
