@@ -204,17 +204,22 @@ def solve_single(place: Place, request: RoverRequest, policy: RoverPolicy | None
     return solution, master
 
 
-def _explained(place: Place, request: RoverRequest, solution: RoverSolution, master: str) -> Explanation:
-    """Return what became of every satellite, from what the solution was computed from, once more at its position."""
+def common_at(place: Place, request: RoverRequest, position_m: FloatArray, master: str) -> Common:
+    """Return what a solution was computed from against a master, once more at its position (ECEF of ``(3,)``)."""
     snapshot, policy = place.service.snapshot, place.service.policy.rover
-    rover = reduce_epoch(place.raw, snapshot.ephemerides, solution.position_m, request.calibration)
+    rover = reduce_epoch(place.raw, snapshot.ephemerides, position_m, request.calibration)
     rover = rover.rows(~np.isin(rover.satellite, snapshot.wrong_orbits))
     base = snapshot.reduced[master]
     rows, base_rows = common_rows(policy, rover, base)
     corrections = corrections_between(place, rover.rows(rows), base.rows(base_rows), master)
     sd_m = reference_sd_m(rover.satellite[rows] // 100, corrections.ionosphere_covariance_m2)
-    common = Common(master, rover, base, rows, base_rows, corrections, sd_m, place.screened)
-    return explain(policy, snapshot, request.epoch, common, solution)
+    return Common(master, rover, base, rows, base_rows, corrections, sd_m, place.screened)
+
+
+def _explained(place: Place, request: RoverRequest, solution: RoverSolution, master: str) -> Explanation:
+    """Return what became of every satellite."""
+    common = common_at(place, request, solution.position_m, master)
+    return explain(place.service.policy.rover, place.service.snapshot, request.epoch, common, solution)
 
 
 def _few_or(satellites: int, otherwise: Reason) -> Reason:

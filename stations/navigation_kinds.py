@@ -7,12 +7,16 @@ from stations.navigation_vector import GlonassEphemeris, SbasEphemeris
 
 Ephemeris = GpsEphemeris | GalileoEphemeris | BeiDouEphemeris | NavicEphemeris | GlonassEphemeris | SbasEphemeris
 AnyEphemeris = TypeVar("AnyEphemeris", bound=Ephemeris)
-UploadKey = tuple[int, int, bool]
+UploadKey = tuple[int, int, bool, float, float]
 
 
 def upload_key(ephemeris: Ephemeris) -> UploadKey:
-    """Return what tells two uploads of one satellite apart: reference time, issue, and whether it is F/NAV."""
-    return ephemeris.toe_ns, ephemeris.issue, is_fnav(ephemeris)
+    """Return what tells two uploads of one satellite apart: reference time, issue, whether it is F/NAV, group delays.
+
+    Galileo sends new group delays under the old issue of data; of the others none is known that does.
+    """
+    delays_s = (ephemeris.bgd_e5a_s, ephemeris.bgd_e5b_s) if isinstance(ephemeris, GalileoEphemeris) else (0.0, 0.0)
+    return ephemeris.toe_ns, ephemeris.issue, is_fnav(ephemeris), *delays_s
 
 
 def is_fnav(ephemeris: Ephemeris) -> bool:

@@ -25,6 +25,7 @@ from stations.rinex_text import LineTable, broken, decimal, integer
 from stations.signals import satellite_number
 
 _PIVOT_YEAR = 80
+_CUT_OFF = "cut off at the end of the file"
 _YEARS = range(1980, 2200)  # from the start of GPS time; nanoseconds in 64 bits end in 2272
 _FIVE_LINES_OF_GLONASS = 3.05  # version
 _LETTERS_OF_TYPE = {"N": "G", "G": "R", "H": "S"}  # file types of version 2
@@ -40,7 +41,8 @@ class NavigationFile:
     Attributes:
         version: RINEX version.
         ephemerides: In the order of the file, as they come (see :func:`merge_ephemerides`).
-        skipped: Records that were passed over, by kind: ``EPH CNAV``, ``STO``, an unknown letter.
+        skipped: Records that were passed over, by kind: ``EPH CNAV``, ``STO``, an unknown letter, and a last one that
+            is not whole.
     """
 
     version: float
@@ -93,6 +95,10 @@ def read_navigation_file(text: str, source: str, systems: str = "GREJCIS") -> Na
     skipped: Counter[str] = Counter()
     records = [record for record in _records(table, first, layout, skipped) if record.letter in systems]
     kinds = [_kind_of(table, record, layout) for record in records]
+    if len(records) > 1 and _is_cut_off(table, records[-1].at, READ_KINDS[kinds[-1]], layout):
+        # Whoever writes a file is not done with its last record; that a file of one is not whole is an error.
+        skipped[_CUT_OFF] += 1
+        records, kinds = records[:-1], kinds[:-1]
     values, regular = regular_records(
         table,
         np.array([record.at for record in records], dtype=np.int64),
@@ -210,9 +216,7 @@ def _no_satellite() -> int:
 def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[float]:
     """Return the numbers of one record in the order of the tables, blank is NaN: the slow way, which names faults."""
     end = at + kind.lines
-    last_needs = layout.first_column + FIELD * kind.needed_at_end
-    cut_off = not table.complete and len(table.lines[-1]) < last_needs
-    if end > len(table) or (end == len(table) and cut_off):
+    if _is_cut_off(table, at, kind, layout):
         message = f"an ephemeris has {kind.lines} lines, the file ends in the middle of it; is it cut off?"
         raise broken(table.source, at + 1, message)
     first, last = layout.first_column, layout.first_column + FIELDS * FIELD
@@ -232,6 +236,15 @@ def _fields(table: LineTable, at: int, kind: Kind, layout: _Layout) -> list[floa
         line_number = at + 1 + (missing[0] + 1) // FIELDS
         raise broken(table.source, line_number, "a number of the ephemeris is missing")
     return values
+
+
+def _is_cut_off(table: LineTable, at: int, kind: Kind, layout: _Layout) -> bool:
+    """Return whether the file ends inside the record whose first line is at an index."""
+    end, last = at + kind.lines, len(table.lines[-1])
+    needed = layout.first_column + FIELD * kind.needed_at_end
+    # Numbers fill their fields to the end: half a field without a line end is half a number.
+    inside = not table.complete and (last < needed or (last - layout.first_column) % FIELD != 0)
+    return end > len(table) or (end == len(table) and inside)
 
 
 def _epoch_ns(line: str, layout: _Layout) -> int:

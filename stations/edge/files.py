@@ -1,5 +1,6 @@
 """Files from disk: text whatever the compression, and the readers of ``stations`` applied to it."""
 
+import contextlib
 import errno
 import gzip
 import io
@@ -26,6 +27,8 @@ _GLOB_CHARACTERS = "*?["
 _ZIP = b"PK\x03\x04"
 _PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", _ZIP)  # gzip, compress, bzip2, zip
 _HATANAKA = b"COMPACT RINEX"
+_TRUNCATED = "truncated in the middle"
+_LONGEST_EPOCH = 150  # lines: as many satellites and some
 _HATANAKA_SUFFIX = re.compile(r"\.\d\dd")
 _ADVICE = {
     errno.EISDIR: "it is a folder where a file is expected: name a file in it",
@@ -62,7 +65,7 @@ def read_data(path: str | Path, referred_by: str = "") -> bytes:
     try:
         files = len(zipfile.ZipFile(io.BytesIO(data)).namelist()) if data.startswith(_ZIP) else 1
         if files == 1 and (data.startswith(_PACKED) or _HATANAKA in data[:80]):
-            return bytes(hatanaka.decompress(data))
+            return _without_hatanaka(data)
     except Exception as error:  # zlib, zipfile and the RNXCMP programs have one exception family each
         message = f"{path}: cannot be decompressed ({error}); is it cut off? Fetch it again"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path)) from error
@@ -70,6 +73,28 @@ def read_data(path: str | Path, referred_by: str = "") -> bytes:
         message = f"{path}: an archive of {files} files where one is expected; unpack it and name the files in it"
         raise GpsgridError(Reason.BROKEN_FILE, message, file=str(path))
     return data
+
+
+def _without_hatanaka(data: bytes) -> bytes:
+    try:
+        return bytes(hatanaka.decompress(data))
+    except hatanaka.HatanakaException as error:
+        compact = gzip.decompress(data) if data.startswith(_PACKED[0]) else data
+        if _TRUNCATED not in str(error) or _HATANAKA not in compact[:80]:
+            raise
+        return _whole_epochs(compact, error)
+
+
+def _whole_epochs(compact: bytes, error: Exception) -> bytes:
+    """Return the epochs of a Hatanaka file that stops within one, and a line for which its reader says so.
+
+    Where an epoch begins cannot be seen, but a file that ends behind one is understood.
+    """
+    lines = compact.splitlines(keepends=True)
+    for kept in range(len(lines) - 1, max(len(lines) - _LONGEST_EPOCH, 0), -1):
+        with contextlib.suppress(hatanaka.HatanakaException):
+            return bytes(hatanaka.crx2rnx(b"".join(lines[:kept]))) + b"> half an epoch"
+    raise error
 
 
 def read_bytes(path: Path, referred_by: str = "") -> bytes:

@@ -8,12 +8,10 @@ import pytest
 
 from gpsgrid.events import PositionAsked
 from gpsgrid.explanation import Cause, _after_solving, explain
-from gpsgrid.query import Service, _common
+from gpsgrid.query import Service, common_at, place_rover
 from gpsgrid.rehearsal import rover_body
 from gpsgrid.rover_body import read_rover_body
-from gpsgrid.rover_start import rover_start
 from gpsgrid.satellite_residuals import SatelliteResidual, residuals_of
-from models.observables import observables
 from models.rover import RoverPolicy, RoverStatus
 from stations.feed import EpochReceived, Feed
 from stations.signals import satellite_name
@@ -102,9 +100,7 @@ def test_residuals_equal_a_slow_computation(night, settled):
     answer = night.ask(settled, 24, explain=True)
     snapshot = settled.snapshot
     service = Service(settled.config.query, night.network, snapshot, settled._posterior)
-    begun = rover_start(observables(request.epoch), snapshot.ephemerides, None)
-    posterior = settled._posterior(snapshot, answer.cell)
-    common = _common(service, posterior, request, begun, answer.position_m, answer.master)
+    common = common_at(place_rover(service, request), request, answer.position_m, answer.master)
     satellites = np.array(
         [one for one in common.rover.satellite[common.rows] if satellite_name(one) in answer.satellites]
     )

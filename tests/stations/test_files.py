@@ -1,17 +1,20 @@
 """Reading from disk: compression by content, missing files, globs, several files of one station."""
 
 import bz2
+import dataclasses
 import gzip
 import io
 import zipfile
 
 import hatanaka
 import ncompress
+import numpy as np
 import pytest
 
 from stations.edge.files import expand_paths, load_navigation, load_observations, read_data, read_text
 from stations.errors import GpsgridError, Reason
 from stations.navigation_kinds import upload_key
+from stations.rinex_nav import merge_ephemerides
 
 TEXT = "     1.4            M                                       ANTEX VERSION / SYST\nplain\n"
 
@@ -86,6 +89,33 @@ def test_cut_off_compression_is_refused(shared_data, tmp_path, keep):
     assert raised.value.reason is Reason.BROKEN_FILE
 
 
+@pytest.mark.data
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("cut", [1, 30, 12_345, 480_000])
+def test_a_half_written_hatanaka_file_loses_its_last_epoch_and_says_so(shared_data, tmp_path, cut, packed):
+    data = gzip.decompress((shared_data / "nl-2021-001" / "delf0010a.21d.gz").read_bytes())[:-cut]
+    path = tmp_path / "half.21d.gz"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    read = load_observations([path])
+    whole = load_observations([shared_data / "nl-2021-001" / "delf0010a.21d.gz"])
+    epochs = len(read.epochs)
+    assert 0 < epochs < len(whole.epochs)
+    assert [epoch.time_ns for epoch in read.epochs] == [epoch.time_ns for epoch in whole.epochs[:epochs]]
+    np.testing.assert_array_equal(read.epochs[-1].phase_cyc, whole.epochs[epochs - 1].phase_cyc)
+    assert len(read.problems) == 1
+    assert "last epoch dropped" in read.problems[0]
+
+
+@pytest.mark.data
+def test_a_hatanaka_file_that_is_damaged_inside_is_refused(shared_data, tmp_path):
+    lines = gzip.decompress((shared_data / "nl-2021-001" / "delf0010a.21d.gz").read_bytes()).split(b"\n")
+    del lines[4000:4003]
+    path = tmp_path / "damaged.21d"
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(GpsgridError, match="cannot be decompressed"):
+        read_text(path)
+
+
 def test_missing_file_says_which_and_who_needs_it(tmp_path):
     with pytest.raises(GpsgridError, match=r"gone.21o, needed by night.toml, station DELF, does not exist") as raised:
         read_text(tmp_path / "gone.21o", "night.toml, station DELF")
@@ -126,3 +156,13 @@ def test_navigation_files_are_merged(shared_data):
     both = load_navigation(paths)
     assert len(both) > max(len(load_navigation([path])) for path in paths)
     assert len({(item.satellite, upload_key(item)) for item in both}) == len(both)
+
+
+@pytest.mark.data
+def test_group_delays_that_change_under_one_issue_are_kept(shared_data):
+    """Galileo does that; of GPS, which does not, every upload has an issue of its own."""
+    paths = sorted((shared_data / "nl-2021-001").glob("*MN.rnx.gz"))
+    galileo = load_navigation(paths, systems="E")
+    one = next(item for item in galileo if item.bgd_e5b_s)
+    other = dataclasses.replace(one, bgd_e5b_s=one.bgd_e5b_s + 2.0**-32)
+    assert merge_ephemerides([[one, other], [one]]) == [one, other]

@@ -7,7 +7,7 @@ import pytest
 from stations import gpstime
 from stations.errors import GpsgridError, Reason
 from stations.navigation import GpsEphemeris
-from stations.rinex_nav import merge_ephemerides, read_navigation
+from stations.rinex_nav import merge_ephemerides, read_navigation, read_navigation_file
 
 HOUR_NS = 3600 * 10**9
 TOE = gpstime.from_calendar(2021, 1, 1, 2)  # Friday of week 2138, second 439200
@@ -142,6 +142,22 @@ def test_broken_file(text, what, line):
     assert raised.value.reason is Reason.BROKEN_FILE
     assert what in str(raised.value)
     assert raised.value.facts["line"] == line
+
+
+@pytest.mark.parametrize("cut", [1 + 25, 60, 81, 500])
+def test_a_last_record_that_is_half_written_is_left_out_and_counted(cut):
+    read = read_navigation_file(HEADER_3 + record() + record("G08 2021 01 01 02 00 00")[:-cut], "some.rnx")
+    assert [ephemeris.satellite for ephemeris in read.ephemerides] == [7]
+    assert read.skipped == {"cut off at the end of the file": 1}
+
+
+def test_a_number_that_is_half_written_is_no_number():
+    """The fit interval is not needed; half of it, `4.0000` of `4.000000000000e+00`, would be taken for all of it."""
+    whole = record("G08 2021 01 01 02 00 00").rstrip()
+    assert len(read_navigation_file(HEADER_3 + record() + whole, "some.rnx").ephemerides) == 2
+    read = read_navigation_file(HEADER_3 + record() + whole[:-8], "some.rnx")
+    assert len(read.ephemerides) == 1
+    assert sum(read.skipped.values()) == 1
 
 
 def test_merging_keeps_the_earliest_transmission_and_sorts():
