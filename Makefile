@@ -28,8 +28,9 @@ setup: $(VENV)/.dev ## virtual environment with everything for development
 demo: $(VENV)/.runtime ## broker, stations, engine, API and a live rover on this machine
 	@exec $(BIN)/gpsgrid demo
 
-test: $(VENV)/.dev ## all tests but the benchmarks
-	$(PY) -m pytest --ignore=tests/bench $(PYTEST)
+# A file of tests stays in one process, for its fixtures are dear.
+test: $(VENV)/.dev ## all tests but the benchmarks, on up to four cores
+	$(PY) -m pytest --ignore=tests/bench --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.dev ## ruff, without changing anything
 	$(BIN)/ruff check .

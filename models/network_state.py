@@ -85,7 +85,7 @@ class NetworkPolicy:
     maximum_gap_s: float = 95.0
     ar_minimum_epochs: int = 8
     ar_minimum_s: float = 120.0
-    ar_elevation_rad: float = float(np.radians(13.0))
+    ar_elevation_rad: float = float(np.radians(10.0))
     ar_success_rate: float = 0.9995
     hold_sd_cyc: float = 1e-3
     slip_floor_m: float = 0.045

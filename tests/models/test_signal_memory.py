@@ -67,7 +67,7 @@ def test_a_weak_signal_is_side_information(make_world):
 
 
 @pytest.mark.parametrize("moved_cyc", [0.0, 0.5])
-def test_a_half_cycle_is_not_fixed_and_when_it_is_resolved_the_arc_begins_anew(make_world, moved_cyc):
+def test_a_half_cycle_is_not_fixed_and_the_arc_begins_anew_if_resolving_it_moves_the_phase(make_world, moved_cyc):
     world = make_world(33)
     state = _settled(world)
     world.half_cycle[STATION, SATELLITE] = True
@@ -78,7 +78,8 @@ def test_a_half_cycle_is_not_fixed_and_when_it_is_resolved_the_arc_begins_anew(m
     world.extra_phase_m[0, STATION, SATELLITE] = moved_cyc * world.wavelength_m[0]
     state, info = _step(world, state)
     assert info.observed.flags[row] & Flag.HALF_CYCLE_RESOLVED
-    assert state.arc_epochs[info.observed.arc[row]] <= 1
+    assert (state.arc_epochs[info.observed.arc[row]] <= 1) == bool(moved_cyc)
+    assert info.resets == bool(moved_cyc)
     state, info = _step(world, state)
     assert not info.observed.flags[row] & SLIP
 
