@@ -46,7 +46,7 @@ def show(diagnosis: Diagnosis, console: Console) -> None:
         legend = "dual: with two frequencies. lock: the longest, at least. C/N0: lowest/mean/highest, dB-Hz."
         console.print(f"  {legend}", highlight=False)
     for text in report.texts:
-        console.print(f"  the station says: {text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  the station says: {_harmless(text)}", markup=False, highlight=False, soft_wrap=True)
     _findings(diagnosis, console)
 
 
@@ -75,6 +75,11 @@ def _show_finding(finding: Finding, console: Console) -> None:
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
+def _harmless(text: str) -> str:
+    """Return text that somebody sent, with codes that would steer a terminal written out."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def _pairs(pairs: list[tuple[str, str]], console: Console) -> None:
     if not pairs:
         return
@@ -82,7 +87,7 @@ def _pairs(pairs: list[tuple[str, str]], console: Console) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(name, escape(value))
+        table.add_row(name, escape(_harmless(value)))
     console.print(Padding(table, _INDENT))
 
 

@@ -312,6 +312,14 @@ def test_kinds_are_told_by_content():
     assert kind_of(TEXTS[-1]) is FileKind.RINEX_OBSERVATION
 
 
+@pytest.mark.data
+def test_what_a_station_says_does_not_steer_the_terminal(shared_data, capfd):
+    """One of the recorded texts ends with a zero byte."""
+    _, text = told(shared_data / "rtcm3" / "glo_day_rollover.rtcm", capfd=capfd)
+    assert "the station says: Geo++ GmbH, Garbsen\\x00" in text
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+
+
 def test_names_of_files_are_shown_as_they_are(tmp_path, capfd):
     path = tmp_path / ":smile:[red].rtcm3"
     path.write_bytes(STREAM)
