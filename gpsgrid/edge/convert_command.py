@@ -21,6 +21,7 @@ from stations.edge.byte_source import writing
 from stations.edge.files import load_observations, read_text
 from stations.errors import GpsgridError, Reason
 from stations.file_kind import FileKind
+from stations.glonass_channels import channels_of
 from stations.navigation_kinds import Ephemeris
 from stations.rinex_nav import NavigationFile, merge_ephemerides, read_navigation_file
 from stations.rinex_nav_writer import write_navigation
@@ -32,6 +33,8 @@ _OBSERVATION = re.compile(r"\.(rnx|obs|crx|\d\d[od])", re.IGNORECASE)
 _NAVIGATION = re.compile(r"\.(nav|\d\d[nglphq])", re.IGNORECASE)
 _LONG_NAVIGATION = re.compile(r"_[GRECJISM]N\.rnx", re.IGNORECASE)  # RINEX 3 names: ..._MN.rnx
 _RTCM = (".rtcm3", ".rtcm")
+_STREAM_TO_OBSERVATIONS = (FileKind.RTCM3, FileKind.RINEX_OBSERVATION)
+_OBSERVATIONS_TO_STREAM = (FileKind.RINEX_OBSERVATION, FileKind.RTCM3)
 _LONGEST_MARKER = 60  # RINEX 3.04, table A2
 _FORMS = (
     "expected .rnx, .obs or .21o (observations), .crx or .21d (Hatanaka), .nav, .21n or ..._MN.rnx (navigation), "
@@ -49,6 +52,7 @@ def convert(source: Path, target: Path, options: ConvertOptions, console: Consol
     _refuse_the_same_file({"IN": source, "OUT": target, "--navigation": options.navigation})
     kind, wanted = _convertible_kind(source), _wanted(target)
     _refuse_idle_navigation(options.navigation, (kind, wanted))
+    _refuse_idle_options(options, (kind, wanted))
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         report = _converted(source, target, (kind, wanted), options, progress)
@@ -140,9 +144,9 @@ def _holds_navigation(path: Path) -> bool:
 
 def _refuse_idle_navigation(path: Path | None, kinds: tuple[FileKind, FileKind]) -> None:
     """Refuse ``--navigation`` where nothing would come of it, and names of it that say something else."""
-    if path is None or kinds == (FileKind.RINEX_OBSERVATION, FileKind.RTCM3):
+    if path is None or kinds == _OBSERVATIONS_TO_STREAM:
         return
-    if kinds != (FileKind.RTCM3, FileKind.RINEX_OBSERVATION):
+    if kinds != _STREAM_TO_OBSERVATIONS:
         message = (
             f"--navigation {path} is not used from {kinds[0].value} to {kinds[1].value}: it goes with RTCM 3 to "
             f"observations, or observations to RTCM 3; leave it out"
@@ -156,14 +160,36 @@ def _refuse_idle_navigation(path: Path | None, kinds: tuple[FileKind, FileKind])
         raise GpsgridError(Reason.BAD_CONFIG, message, file=str(path))
 
 
+def _refuse_idle_options(options: ConvertOptions, kinds: tuple[FileKind, FileKind]) -> None:
+    """Refuse options that this conversion would leave aside: whoever gives one expects something of it."""
+    source, target = kinds
+    plain = ConvertOptions()
+    idle = {
+        f"--date {options.date}": options.date != plain.date and source is not FileKind.RTCM3,
+        f"--marker {options.marker}": options.marker != plain.marker and kinds != _STREAM_TO_OBSERVATIONS,
+        f"--msm {options.level}": options.level != plain.level and kinds != _OBSERVATIONS_TO_STREAM,
+        f"--station {options.station_number}": (
+            options.station_number != plain.station_number and kinds != _OBSERVATIONS_TO_STREAM
+        ),
+    }
+    given = ", ".join(name for name, left_aside in idle.items() if left_aside)
+    if given:
+        message = (
+            f"{given}: not used from {source.value} to {target.value}; --date belongs to RTCM 3, --marker to RTCM 3 to "
+            f"observations, --msm and --station to observations to RTCM 3; leave it out"
+        )
+        raise GpsgridError(Reason.BAD_CONFIG, message)
+
+
 def _to_rtcm(source: Path, target: Path, options: ConvertOptions, progress: Progress) -> ConversionReport:
-    observations = load_observations([source])
-    if not observations.epochs:
-        raise _no_observations(source)
     ephemerides: list[Ephemeris] = []
     left_out: Counter[str] = Counter()
     if options.navigation is not None:
         ephemerides, left_out = _load_navigation(options.navigation)
+    # Headers of RINEX 2 name no GLONASS channels, and without them no phase can be sent.
+    observations = load_observations([source], known_channels=channels_of(ephemerides))
+    if not observations.epochs:
+        raise _no_observations(source)
     conversion = RinexToRtcm(observations, ephemerides, station_number=options.station_number, level=options.level)
     conversion.tally.left_out.update(left_out)
     task = progress.add_task("writing", total=max(len(observations.epochs), 1))

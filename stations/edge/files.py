@@ -5,6 +5,7 @@ import errno
 import gzip
 import io
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,13 +77,15 @@ def read_data(path: str | Path, referred_by: str = "") -> bytes:
 
 
 def _without_hatanaka(data: bytes) -> bytes:
-    try:
-        return bytes(hatanaka.decompress(data))
-    except hatanaka.HatanakaException as error:
-        compact = gzip.decompress(data) if data.startswith(_PACKED[0]) else data
-        if _TRUNCATED not in str(error) or _HATANAKA not in compact[:80]:
-            raise
-        return _whole_epochs(compact, error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it warns of epochs that it leaves out
+        try:
+            return bytes(hatanaka.decompress(data))
+        except hatanaka.HatanakaException as error:
+            compact = gzip.decompress(data) if data.startswith(_PACKED[0]) else data
+            if _TRUNCATED not in str(error) or _HATANAKA not in compact[:80]:
+                raise
+            return _whole_epochs(compact, error)
 
 
 def _whole_epochs(compact: bytes, error: Exception) -> bytes:

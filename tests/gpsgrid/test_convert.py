@@ -526,3 +526,37 @@ def test_ephemerides_of_a_file_that_are_not_sent_are_counted(shared_data, tmp_pa
     assert f"{records} ephemerides:" in said
     assert "ephemerides that come again with the same issue and reference time: 1" in said
     assert "records X: 1" in said
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [
+        ("o.rnx", ["--marker", "X"]),
+        ("o.rnx", ["--date", "2021-01-01"]),
+        ("o.rnx", ["--msm", "4"]),
+        ("o.rnx", ["--station", "7"]),
+        ("o.rtcm3", ["--marker", "X"]),
+        ("o.rtcm3", ["--date", "2021-01-01"]),
+    ],
+)
+def test_options_that_the_conversion_leaves_aside_are_refused(shared_data, tmp_path, capfd, target, given):
+    source = shared_data / "nl-2021-001" / "delf0010a.21d.gz"
+    assert f"{' '.join(given)}: not used from RINEX observation" in refusal(capfd, source, tmp_path / target, *given)
+    assert not (tmp_path / target).exists()
+
+
+@pytest.mark.data
+def test_channels_of_glonass_come_from_the_navigation_file_where_the_header_has_none(shared_data, tmp_path, capfd):
+    folder = shared_data / "nl-2021-001"
+    navigation = tmp_path / "some.nav"
+    navigation.write_bytes(gzip.decompress((folder / "CBW100NLD_R_20210010000_01D_MN.rnx.gz").read_bytes()))
+    source, stream, back = folder / "delf0010a.21d.gz", tmp_path / "o.rtcm3", tmp_path / "o.rnx"
+    converted(source, stream)
+    assert "GLONASS phases whose frequency channel the header does not tell" in " ".join(capfd.readouterr().out.split())
+    converted(source, stream, "--navigation", navigation)
+    assert "GLONASS phases" not in " ".join(capfd.readouterr().out.split())
+    converted(stream, back)
+    channels = load_observations([back]).glonass_channels
+    assert len(channels) == 22
+    assert set(channels.values()) <= set(range(-7, 7))

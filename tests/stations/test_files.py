@@ -116,6 +116,17 @@ def test_a_hatanaka_file_that_is_damaged_inside_is_refused(shared_data, tmp_path
         read_text(path)
 
 
+@pytest.mark.data
+def test_joined_hatanaka_files_are_refused_and_nothing_is_warned_past_us(shared_data, tmp_path, recwarn):
+    """The second header is an epoch of no kind to the RNXCMP program, which skips to the next it understands."""
+    folder = shared_data / "nl-2021-001"
+    path = tmp_path / "two.21d.gz"
+    path.write_bytes((folder / "delf0010a.21d.gz").read_bytes() + (folder / "zegv0010a.21d.gz").read_bytes())
+    with pytest.raises(GpsgridError, match="cannot be decompressed"):
+        read_text(path)
+    assert not recwarn.list
+
+
 def test_missing_file_says_which_and_who_needs_it(tmp_path):
     with pytest.raises(GpsgridError, match=r"gone.21o, needed by night.toml, station DELF, does not exist") as raised:
         read_text(tmp_path / "gone.21o", "night.toml, station DELF")
